@@ -1,0 +1,56 @@
+"""The core: the lift, tree arithmetic, numerics, records. Everything else stands on it; it imports only JAX."""
+
+from ._combinators import (
+    by_path as by_path,
+    call_update as call_update,
+    chain as chain,
+    masked as masked,
+)
+from ._fields import (
+    Decay as Decay,
+    Fields as Fields,
+    Fraction as Fraction,
+    NonNegative as NonNegative,
+    Positive as Positive,
+    Rate as Rate,
+    Scalar as Scalar,
+    Schedule as Schedule,
+    in_axes as in_axes,
+    pytree_dataclass as pytree_dataclass,
+)
+from ._numerics import (
+    Debias as Debias,
+    debias as debias,
+    ema as ema,
+    root_with_eps as root_with_eps,
+    safe_norm as safe_norm,
+    safe_sqrt as safe_sqrt,
+    wide as wide,
+)
+from ._record import Deviation as Deviation, Paper as Paper, Record as Record, Twin as Twin
+from ._rule import (
+    ArrayRule as ArrayRule,
+    Rule as Rule,
+    RuleState as RuleState,
+    Transformation as Transformation,
+    TreeRule as TreeRule,
+    rule as rule,
+)
+from ._trees import (
+    Tree as Tree,
+    apply_updates as apply_updates,
+    check_alike as check_alike,
+    check_params as check_params,
+    did_you_mean as did_you_mean,
+    leaf_paths as leaf_paths,
+    natural_key as natural_key,
+    path_name as path_name,
+    tree_add as tree_add,
+    tree_all_finite as tree_all_finite,
+    tree_dot as tree_dot,
+    tree_map as tree_map,
+    tree_norm as tree_norm,
+    tree_scale as tree_scale,
+    tree_size as tree_size,
+    tree_sub as tree_sub,
+)

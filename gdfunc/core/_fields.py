@@ -1,0 +1,216 @@
+"""A frozen dataclass that is a pytree of its numbers: what rules and schedules are made of.
+
+Numbers are leaves, so `jax.vmap` and `jax.grad` reach them and changing one recompiles nothing. Conventions (fields
+annotated `Literal`, `bool`, `int` or `str`) are static: another choice is another program.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Range(NamedTuple):
+    """The interval a hyperparameter must lie in; `low_open` and `high_open` exclude the ends."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    low_open: bool = False
+    high_open: bool = False
+
+    def holds(self, x: np.ndarray) -> bool:
+        above = x > self.low if self.low_open else x >= self.low
+        below = x < self.high if self.high_open else x <= self.high
+        return bool(np.all(np.isfinite(x) & above & below))
+
+    def words(self, name: str) -> str:
+        low = "" if self.low == -np.inf else f"{self.low:g} {'<' if self.low_open else '<='} "
+        high = "" if self.high == np.inf else f" {'<' if self.high_open else '<='} {self.high:g}"
+        if low and not high:
+            return f"{name} {'>' if self.low_open else '>='} {self.low:g}"
+        return f"{low}{name}{high}" if low or high else f"{name} to be finite"
+
+
+# A leaf is a number, an array (to be mapped over) or a schedule; formulas see a number, hence Any.
+Scalar: TypeAlias = Annotated[Any, Range()]
+Rate: TypeAlias = Annotated[Any, Range(low=0.0)]  # 0 is allowed: schedules end there
+NonNegative: TypeAlias = Annotated[Any, Range(low=0.0)]
+Positive: TypeAlias = Annotated[Any, Range(low=0.0, low_open=True)]
+Decay: TypeAlias = Annotated[Any, Range(low=0.0, high=1.0, high_open=True)]  # an exponential average's memory
+Fraction: TypeAlias = Annotated[Any, Range(low=0.0, high=1.0)]
+
+
+class _Field(NamedTuple):
+    static: bool
+    optional: bool
+    choices: tuple | None
+    range: Range | None
+
+
+def _read(annotation: Any) -> _Field:
+    options = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
+    optional = type(None) in options
+    if optional:
+        annotation = next(option for option in options if option is not type(None))
+    if typing.get_origin(annotation) is Literal:
+        return _Field(True, optional, typing.get_args(annotation), None)
+    if annotation in (bool, int, str):
+        return _Field(True, optional, (True, False) if annotation is bool else None, None)
+    ranges = [extra for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, Range)]
+    return _Field(False, optional, None, ranges[0] if ranges else None)
+
+
+@jax.tree_util.register_pytree_node_class
+class _Opaque:
+    """Holds what JAX cannot trace (a plain function, another library's transformation) as a node without leaves."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def tree_flatten(self):
+        return (), self.value
+
+    @classmethod
+    def tree_unflatten(cls, value, _):
+        return cls(value)
+
+
+def _is_opaque(x: Any) -> bool:
+    return not isinstance(x, Fields) and (callable(x) or (hasattr(x, "init") and hasattr(x, "update")))
+
+
+def _wrap(value: Any) -> Any:
+    if isinstance(value, (float, int, jax.Array)):
+        return value
+    return jax.tree.map(lambda x: _Opaque(x) if _is_opaque(x) else x, value, is_leaf=_is_opaque)
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, (float, int, jax.Array)):
+        return value
+    is_opaque = lambda x: isinstance(x, _Opaque)  # noqa: E731
+    return jax.tree.map(lambda x: x.value if is_opaque(x) else x, value, is_leaf=is_opaque)
+
+
+class Fields:
+    """Base of every class made by `pytree_dataclass`: checks on construction, equality, hash, printing."""
+
+    _fields: ClassVar[dict[str, _Field]] = {}
+
+    def __post_init__(self) -> None:
+        for name, field in self._fields.items():
+            _check(type(self).__name__, name, getattr(self, name), field)
+
+    def at(self, step: Any) -> Self:
+        """This object with every schedule replaced by its value at `step` (0 for the first update)."""
+        values = {name: getattr(self, name) for name in self._fields}
+        if not any(callable(value) for value in values.values()):
+            return self
+        return _build(type(self), {name: v(step) if callable(v) else v for name, v in values.items()})
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{f.name}={_show(getattr(self, f.name))}"
+            for f in dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
+            if not (self._fields[f.name].static and getattr(self, f.name) == f.default)
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        mine, structure = jax.tree.flatten(self)
+        theirs, other_structure = jax.tree.flatten(other)
+        return structure == other_structure and all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+    def __hash__(self) -> int:
+        leaves, structure = jax.tree.flatten(self)
+        return hash((type(self), structure, tuple(np.asarray(leaf).tobytes() for leaf in leaves)))
+
+
+def _build(cls: type, values: dict[str, Any]) -> Any:
+    """An instance without checks: JAX fills the fields with tracers, gradients and placeholders."""
+    new = object.__new__(cls)
+    for name, value in values.items():
+        object.__setattr__(new, name, value)
+    return new
+
+
+@dataclass_transform(frozen_default=True)
+def pytree_dataclass(cls: type) -> Any:
+    """Makes a subclass of `Fields` a frozen dataclass and a pytree: numbers are leaves, conventions are static."""
+    cls = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
+    fields = {f.name: _read(hints[f.name]) for f in dataclasses.fields(cls)}
+    cls._fields = fields
+    leaves = tuple(name for name, field in fields.items() if not field.static)
+    static = tuple(name for name, field in fields.items() if field.static)
+
+    def flatten(x):
+        return tuple(_wrap(getattr(x, name)) for name in leaves), tuple(getattr(x, name) for name in static)
+
+    def flatten_with_keys(x):
+        children, aux = flatten(x)
+        return tuple(zip(map(jax.tree_util.GetAttrKey, leaves), children, strict=True)), aux
+
+    def unflatten(aux, children):
+        values = {name: _unwrap(child) for name, child in zip(leaves, children, strict=True)}
+        return _build(cls, {**values, **dict(zip(static, aux, strict=True))})
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
+
+
+def _check(who: str, name: str, value: Any, field: _Field) -> None:
+    if value is None and field.optional:
+        return
+    if field.static:
+        if field.choices is not None and (value not in field.choices or isinstance(value, (np.ndarray, jax.Array))):
+            options = " or ".join(repr(choice) for choice in field.choices)
+            raise ValueError(f"{who} needs {name} to be {options}, and was given {name}={value!r}")
+        return
+    if field.range is None or isinstance(value, jax.core.Tracer) or callable(value):
+        return
+    is_number = isinstance(value, (int, float, np.number, np.ndarray, jax.Array)) and not isinstance(value, bool)
+    if not is_number or not (jnp.issubdtype(jnp.result_type(value), jnp.floating) or
+                             jnp.issubdtype(jnp.result_type(value), jnp.integer)):
+        raise ValueError(f"{who} needs {name} to be a real number, an array of them or a schedule, "
+                         f"and was given {name}={value!r}")
+    if not field.range.holds(np.asarray(value, np.float64)):
+        raise ValueError(f"{who} needs {field.range.words(name)}, and was given {name}={_show(value)}")
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, jax.core.Tracer) or not isinstance(value, (np.ndarray, np.number, jax.Array)):
+        return repr(value)
+    if np.ndim(value) == 0:
+        return f"{float(value):.6g}" if jnp.issubdtype(value.dtype, jnp.floating) else str(value)
+    return np.array2string(np.asarray(value, np.float64), precision=4, separator=", ", threshold=8)
+
+
+def in_axes(fields: Any) -> Any:
+    """The `in_axes` that maps over every array among the numbers of a rule or schedule, and over no scalar.
+
+    `jax.vmap(f, in_axes=(in_axes(rules),))(rules)` with `rules = Adam(learning_rate=jnp.array([1e-3, 1e-2]))` runs
+    `f` for both rates as one program.
+
+    Args:
+        fields: a rule or schedule some of whose numbers are arrays of one common leading length.
+
+    Returns:
+        The same object with 0 where a field is an array and None where it is a scalar.
+
+    Raises:
+        ValueError: where no number is an array: there is nothing to map over.
+    """
+    if not any(np.ndim(leaf) for leaf in jax.tree.leaves(fields)):
+        raise ValueError(f"in_axes needs at least one array among the numbers of {fields!r}, and found only scalars")
+    return jax.tree.map(lambda leaf: 0 if np.ndim(leaf) else None, fields)
+
+
+Schedule: TypeAlias = Callable[[Any], Any]

@@ -1,0 +1,1 @@
+from ._adam import Adam as Adam
