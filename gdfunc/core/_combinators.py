@@ -1,6 +1,6 @@
 """Rules made of rules. Their parts are their leaves, so mapping or differentiating reaches into them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
@@ -50,8 +50,7 @@ def _check_part(who: str, part: Any) -> None:
 
 
 def call_update(part: Any, grads: Tree, state: Any, params: Tree | None, extra: dict[str, Any]) -> tuple[Tree, Any]:
-    """`part.update` for a rule or any transformation, with the extra keywords if it takes any."""
-    # Optax's plain transformations take no keywords; its others say so by their signature.
+    """`part.update`, with the extra keywords if it is a rule or its signature takes any."""
     if isinstance(part, Rule) or not extra:
         return part.update(grads, state, params, **extra)
     import inspect
@@ -143,8 +142,10 @@ class Masked(_Combinator):
             leaves, structure = self.mask
             mask = structure.unflatten(leaves)
         if jax.tree.structure(mask) != jax.tree.structure(tree):
-            raise ValueError(f"masked needs a mask alike the parameters, {jax.tree.structure(tree)}, "
-                             f"and was given {jax.tree.structure(mask)}")
+            raise ValueError(
+                f"masked needs a mask alike the parameters, {jax.tree.structure(tree)}, "
+                f"and was given {jax.tree.structure(mask)}"
+            )
         return mask
 
     def init(self, params):
@@ -208,8 +209,10 @@ class ByPath(_Combinator):
             for i, pattern in enumerate(self.patterns):
                 if fnmatchcase(name, pattern):
                     return i
-            raise ValueError(f"by_path needs a pattern for every leaf, and none of {', '.join(self.patterns)} "
-                             f"matches {name!r}; end with '*' to catch the rest")
+            raise ValueError(
+                f"by_path needs a pattern for every leaf, and none of {', '.join(self.patterns)} "
+                f"matches {name!r}; end with '*' to catch the rest"
+            )
 
         return jax.tree_util.tree_map_with_path(owner, tree)
 

@@ -177,10 +177,12 @@ def _check(who: str, name: str, value: Any, field: _Field) -> None:
     if field.range is None or isinstance(value, jax.core.Tracer) or callable(value):
         return
     is_number = isinstance(value, (int, float, np.number, np.ndarray, jax.Array)) and not isinstance(value, bool)
-    if not is_number or not (jnp.issubdtype(jnp.result_type(value), jnp.floating) or
-                             jnp.issubdtype(jnp.result_type(value), jnp.integer)):
-        raise ValueError(f"{who} needs {name} to be a real number, an array of them or a schedule, "
-                         f"and was given {name}={value!r}")
+    if not is_number or not (
+        jnp.issubdtype(jnp.result_type(value), jnp.floating) or jnp.issubdtype(jnp.result_type(value), jnp.integer)
+    ):
+        raise ValueError(
+            f"{who} needs {name} to be a real number, an array of them or a schedule, and was given {name}={value!r}"
+        )
     if not field.range.holds(np.asarray(value, np.float64)):
         raise ValueError(f"{who} needs {field.range.words(name)}, and was given {name}={_show(value)}")
 

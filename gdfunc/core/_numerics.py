@@ -1,6 +1,7 @@
 """Numerics that every formula uses: averages, bias corrections, roots whose gradients stay finite."""
 
 import math
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -42,12 +43,18 @@ def debias(decay: Any, t: Any, form: Debias = "exact") -> Any:
     if form == "none":
         return 1.0
     if form == "power":
-        return 1 - decay**t
+        return _literal(decay, t)
     if isinstance(decay, (int, float)):  # known at trace time: the logarithm in double precision
         return -jnp.expm1(t * math.log(decay)) if decay > 0 else 1.0
     # Below 1/2 nothing cancels, and the power's derivative is finite at beta = 0, where the logarithm's is not.
     large = decay > 0.5
     return jnp.where(large, -jnp.expm1(t * jnp.log(jnp.where(large, decay, 0.5))), 1 - decay**t)
+
+
+# One program, as in Optax: run operation by operation the power rounds otherwise, which cancellation magnifies.
+@partial(jax.jit, inline=True)
+def _literal(decay: Any, t: Any) -> Any:
+    return 1 - decay**t
 
 
 @jax.custom_jvp

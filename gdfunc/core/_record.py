@@ -32,7 +32,8 @@ class Twin:
         name: its full dotted name, `optax.adam`, `torch.optim.Adam`, `jax.nn.initializers.he_normal`.
         arguments: takes every field of ours by name and returns the twin's keyword arguments, or a sentence (str) that
             says why this setting has no equivalent there.
-        memory: for rules: our memory's field -> the field of the twin's state that holds the same number.
+        memory: for rules: our memory's field -> the field of the twin's state that holds the same number, or a function
+            of (a getter of its fields by name, our rule's fields) where it holds it in other units.
         call: for functions: how to get the number that ours returns: takes the twin itself, the positional arguments
             of the record's `example`, and the keywords from `arguments`. None: the twin is called as ours is.
         note: what a person who ports should know.
@@ -40,7 +41,7 @@ class Twin:
 
     name: str
     arguments: Callable[..., dict[str, Any] | str]
-    memory: Mapping[str, str] = field(default_factory=dict)
+    memory: Mapping[str, str | Callable[..., Any]] = field(default_factory=dict)
     call: Callable[..., Any] | None = None
     note: str = ""
 
@@ -59,9 +60,9 @@ class Deviation:
         since: the version in which it was measured.
         what: the difference and its cause in a sentence.
         settings: our settings at which it shows.
-        least: the smallest size that it may have, by dtype name, in rounding errors of the leaf's largest update
-            (rules) or value (others). A dtype that is not named must agree.
-        most: the largest such size.
+        sizes: the (least, most) that the difference may be, by mode ("float32", "float32 (x64)", "float64"), in
+            rounding errors of the leaf's largest update (rules) or value (functions). In a mode that is not named the
+            two must agree.
         thread: the public discussion, if any.
     """
 
@@ -69,8 +70,7 @@ class Deviation:
     since: str
     what: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    least: Mapping[str, float] = field(default_factory=dict)
-    most: Mapping[str, float] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     thread: str = ""
 
 

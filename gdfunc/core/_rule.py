@@ -111,7 +111,7 @@ class ArrayRule(Rule):
         check_params(params, f"{type(self).__name__}.init")
         now = self.at(0)
         leaves, structure = jax.tree.flatten(params)
-        starts = [_strong(now.start(jnp.asarray(p)), jnp.result_type(p)) for p in leaves]
+        starts = [_strong(now.start(jnp.asarray(p)), p) for p in leaves]
         return RuleState(jnp.zeros((), jnp.int32), _transpose(starts, structure))
 
     def update(self, grads: Tree, state: RuleState, params: Tree | None = None, **extra: Any) -> tuple[Tree, RuleState]:
@@ -153,7 +153,7 @@ class TreeRule(Rule):
 
     def init(self, params: Tree) -> RuleState:
         check_params(params, f"{type(self).__name__}.init")
-        memory = jax.tree.map(lambda x: _strong(x, jnp.result_type(x)), self.at(0).start(params))
+        memory = jax.tree.map(lambda x: _strong(x, x), self.at(0).start(params))
         return RuleState(jnp.zeros((), jnp.int32), memory)
 
     def update(self, grads: Tree, state: RuleState, params: Tree | None = None, **extra: Any) -> tuple[Tree, RuleState]:
@@ -169,8 +169,9 @@ def _prepare(rule: Rule, grads: Tree, state: Any, params: Tree | None, extra: di
     """Checks the arguments of an update; returns the rule at this step, the 1-based step, and the extras it needs."""
     who = f"{type(rule).__name__}.update"
     if not isinstance(state, RuleState):
-        raise ValueError(f"{who} needs the state that its init or last update returned, and was given "
-                         f"{type(state).__name__}")
+        raise ValueError(
+            f"{who} needs the state that its init or last update returned, and was given {type(state).__name__}"
+        )
     check_params(grads, who)
     if params is not None:
         check_alike(who, gradients=grads, parameters=params)
@@ -182,22 +183,35 @@ def _prepare(rule: Rule, grads: Tree, state: Any, params: Tree | None, extra: di
     for name in now._fields:
         value = getattr(now, name)
         if np.ndim(value) and isinstance(value, (np.ndarray, jax.Array)):
-            raise ValueError(f"{who} needs {name} to be one number, and was given shape {np.shape(value)}: map over "
-                             "rules with jax.vmap and gd.in_axes, or give layers their own with gd.by_path")
+            raise ValueError(
+                f"{who} needs {name} to be one number, and was given shape {np.shape(value)}: map over "
+                "rules with jax.vmap and gd.in_axes, or give layers their own with gd.by_path"
+            )
     t = jnp.minimum(state.step, _LAST_STEP - 1) + 1
     return now, t, {name: extra[name] for name in rule.needs if name != "params"}
 
 
-def _strong(memory: Any, dtype: Any) -> Any:
-    # Weakly typed zeros would take another type at the first update, and the step would be traced twice.
-    return jax.tree.map(lambda x: jax.lax.convert_element_type(jnp.asarray(x), np.dtype(dtype)), memory)
+def _strong(memory: Any, p: Any) -> Any:
+    """The first memory with its dtypes settled: the parameter's where the shape is, at least 32 bits for the rest."""
+
+    def settle(x):
+        x = jnp.asarray(x)
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            return jax.lax.convert_element_type(x, x.dtype)
+        dtype = jnp.result_type(p) if x.shape == jnp.shape(p) else wide(jnp.zeros((), jnp.result_type(p))).dtype
+        # A weakly typed zero would take another type at the first update, and the step would be traced twice.
+        return jax.lax.convert_element_type(x, np.dtype(dtype))
+
+    return jax.tree.map(settle, memory)
 
 
 def _like(new: Any, old: Any, rule: Rule, path: tuple, what: str) -> Array:
     """`new` in the dtype of `old`, once their shapes agree."""
     if jnp.shape(new) != jnp.shape(old):
-        raise ValueError(f"{type(rule).__name__}.update needs {what} at {path_name(path)!r} to keep its shape "
-                         f"{jnp.shape(old)}, and it came out as {jnp.shape(new)}")
+        raise ValueError(
+            f"{type(rule).__name__}.update needs {what} at {path_name(path)!r} to keep its shape "
+            f"{jnp.shape(old)}, and it came out as {jnp.shape(new)}"
+        )
     return jnp.asarray(new).astype(jnp.result_type(old))
 
 

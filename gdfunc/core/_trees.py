@@ -62,7 +62,9 @@ def check_alike(who: str, shapes: bool = True, **trees: Tree) -> None:
     structure = jax.tree.structure(first)
     for other_name, other in others:
         if jax.tree.structure(other) != structure:
-            raise ValueError(f"{who} needs {name} and {other_name} alike, and {_difference(name, first, other_name, other)}")
+            raise ValueError(
+                f"{who} needs {name} and {other_name} alike, and {_difference(name, first, other_name, other)}"
+            )
         if not shapes:
             continue
         pairs = zip(jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(other), strict=True)

@@ -1,0 +1,224 @@
+"""A certificate: one rule at all of its record's settings, against the paper and against every witness."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..core import Record, Twin
+from ..rules import record as find_record
+from ._compare import TOLERANCE, difference, run_all
+from ._modes import MODES, Mode
+from ._recorded import VERSION as TORCH_VERSION, key, recorded
+from ._stream import Stream, stream
+from ._twins import build, fields, translate
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison of a certificate.
+
+    Attributes:
+        name: the record's name.
+        settings: the keyword arguments that leave the defaults.
+        layer: "L0" against the paper's transcription, "L1" one step from the witness's own state, "L2" a free run.
+        witness: "paper", "optax.adam", "torch.optim.Adam", ...
+        mode: the precision.
+        run: "jit" or "eager".
+        error: in rounding errors of the leaf's largest update.
+        verdict: "agrees", "expected" (a deviation that the record knows, of the size it knows), "mended" (a deviation
+            that has gone: the record is out of date) or "mismatch".
+        where: the first step, leaf and entry at which they part.
+        deviation: the known difference, in words.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    layer: str
+    witness: str
+    mode: str
+    run: str
+    error: float
+    verdict: str
+    where: str = ""
+    deviation: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing unexpected was seen."""
+        return self.verdict in ("agrees", "expected")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Every comparison of one record, and the versions it was made with."""
+
+    name: str
+    rows: tuple[Row, ...]
+    without: Mapping[str, str]  # what could not be compared, and why
+    versions: Mapping[str, str]
+
+    @property
+    def passes(self) -> bool:
+        """Whether no row shows a mismatch that no record expects; never for want of rows."""
+        return bool(self.rows) and all(row.passes for row in self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "passes": self.passes,
+            "versions": dict(self.versions),
+            "without": dict(self.without),
+            "rows": [asdict(row) for row in self.rows],
+        }
+
+    def __str__(self) -> str:
+        worst = max((row.error for row in self.rows if row.verdict == "agrees"), default=0.0)
+        counts = {verdict: sum(row.verdict == verdict for row in self.rows) for verdict in VERDICTS}
+        shown = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+        return f"{self.name}: {shown}; agreement to {worst:.2g} rounding errors"
+
+
+VERDICTS = ("agrees", "expected", "mended", "mismatch")
+
+
+def versions() -> dict[str, str]:
+    """The releases that a certificate speaks of."""
+    found = {name: metadata.version(name) for name in ("gdfunc", "jax", "jaxlib", "optax", "numpy")}
+    return {**found, "torch": f"{TORCH_VERSION} (recorded)"}
+
+
+def certify(name: str, *, quick: bool = False) -> Certificate:
+    """Checks the rule called `name` at every setting of its record: L0, L1 and L2, in three precisions, jit and eager.
+
+    L0 holds it against the NumPy transcription of its paper; L1 makes one step from the witness's own state, at every
+    step of the run; L2 runs both freely on common gradients. PyTorch's side was recorded.
+
+    Args:
+        name: a lower-case name from `gdfunc.rules.records()`.
+        quick: compiled runs only.
+
+    Returns:
+        The `Certificate`; `passes` is False where anything differs that the record does not expect, and where a
+        deviation that it expects has gone.
+
+    Raises:
+        ValueError: on an unknown name.
+    """
+    known = find_record(name)
+    data = stream()
+    ours = {f"ours {i}": known.make(**settings) for i, settings in enumerate(known.settings)}
+    rows: list[Row] = []
+    without: dict[str, str] = dict(known.no_twin)
+    twins: dict[str, Any] = {}
+    steps: dict[str, _Resynchronised] = {}
+    for i, rule in enumerate(ours.values()):
+        for twin in known.twins:
+            if twin.library == "optax":
+                built = build(twin, rule)
+                if isinstance(built, str):
+                    without[f"{known.settings[i]} in {twin.name}"] = built
+                    continue
+                twins[f"{twin.name} {i}"] = built
+                steps[f"L1 {twin.name} {i}"] = _Resynchronised(built, rule, twin)
+    for mode in MODES:
+        for jit in (True,) if quick else (True, False):
+            updates = run_all({**ours, **twins, **(steps if jit else {})}, data, mode, jit)
+            for i, settings in enumerate(known.settings):
+                rule, mine = ours[f"ours {i}"], updates[f"ours {i}"]
+                new = _Rows(known, settings, rule, mode, "jit" if jit else "eager")
+                if (paper := transcribe(known, rule, settings, data, mode)) is not None:
+                    rows.append(new.row("L0", "paper", mine, paper))
+                for twin in known.twins:
+                    if twin.library == "torch":
+                        theirs = recorded(key("rules", known.name, twin.name, settings, mode.dtype))
+                    else:
+                        theirs = updates.get(f"{twin.name} {i}")
+                    if theirs is None:
+                        continue
+                    rows.append(new.row("L2", twin.name, mine, theirs))
+                    if jit and (one := steps.get(f"L1 {twin.name} {i}")) is not None and one.possible:
+                        pair = updates[f"L1 {twin.name} {i}"]
+                        rows.append(new.row("L1", twin.name, pair["ours"], pair["theirs"]))
+    return Certificate(known.name, tuple(rows), without, versions())
+
+
+def transcribe(known: Record, rule: Any, settings: Iterable[str], data: Stream, mode: Mode) -> dict[str, Any] | None:
+    """The paper's updates; None where the transcription does not cover a setting that leaves its default."""
+    import inspect
+
+    if known.transcription is None:
+        return None
+    names = list(inspect.signature(known.transcription).parameters)[2:]
+    if not set(settings) <= set(names):
+        return None
+    numbers = {name: value for name, value in fields(rule).items() if name in names}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            leaf: known.transcription(g, data.params[leaf], **numbers).astype(mode.dtype)
+            for leaf, g in data.gradients.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Rows:
+    known: Record
+    settings: Mapping[str, Any]
+    rule: Any
+    mode: Mode
+    run: str
+
+    def row(self, layer: str, witness: str, mine: Any, theirs: Any) -> Row:
+        seen = difference(mine, theirs, self.mode, names=(self.known.name, witness))
+        verdict, words = judge(self.known, fields(self.rule), witness, self.mode.name, seen.error)
+        where = "" if seen.step is None else f"step {seen.step}, {seen.leaf}{list(seen.index or ())}"
+        return Row(
+            name=self.known.name,
+            settings=dict(self.settings),
+            layer=layer,
+            witness=witness,
+            mode=self.mode.name,
+            run=self.run,
+            error=seen.error,
+            verdict=verdict,
+            where=where or seen.why,
+            deviation=words,
+        )
+
+
+def judge(known: Record, settings: Mapping[str, Any], witness: str, mode: str, error: float) -> tuple[str, str]:
+    """The verdict on an error, given the deviations that the record expects of this witness at these settings."""
+    for deviation in known.deviations:
+        applies = all(settings.get(name) == value for name, value in deviation.settings.items())
+        if deviation.twin == witness and applies and mode in deviation.sizes:
+            least, most = deviation.sizes[mode]
+            verdict = "expected" if least <= error <= most else "mended" if error < least else "mismatch"
+            return verdict, deviation.what
+    return ("agrees" if error <= TOLERANCE else "mismatch"), ""
+
+
+class _Resynchronised:
+    """Runs the twin, and beside it one step of our rule from the twin's own state: L1."""
+
+    def __init__(self, twin: Any, rule: Any, record: Twin):
+        self.twin, self.rule, self.record = twin, rule, record
+
+    @property
+    def possible(self) -> bool:
+        p = {"x": jnp.zeros(2)}
+        return translate(self.record, self.rule, self.twin.init(p), jnp.int32(0), p) is not None
+
+    def init(self, params):
+        return jnp.zeros((), jnp.int32), self.twin.init(params)
+
+    def update(self, grads, state, params):
+        step, theirs = state
+        after, new = self.twin.update(grads, theirs, params)
+        mine = translate(self.record, self.rule, theirs, step, params)
+        ours = after if mine is None else self.rule.update(grads, mine, params)[0]
+        return {"ours": ours, "theirs": after}, (step + 1, new)

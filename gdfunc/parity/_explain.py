@@ -1,0 +1,126 @@
+"""Every named quantity of a rule's formula, step by step: the formula's own local variables, read when it returns."""
+
+import dataclasses
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..core import ArrayRule, Rule, TreeRule, wide
+from ..rules import records
+from ._twins import build, find
+
+_ARGUMENTS = {"self", "g", "grads", "memory", "p", "params", "t"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One update.
+
+    Attributes:
+        t: 1 for the first.
+        gradient: what the rule was given.
+        quantities: name in the formula -> value, in the order in which the formula computes them; "update" last.
+        twin: the same for what the Optax twin exposes: our name -> its value.
+    """
+
+    t: int
+    gradient: np.ndarray
+    quantities: dict[str, np.ndarray]
+    twin: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """All steps of one rule on one parameter.
+
+    Attributes:
+        rule: the rule.
+        steps: one entry an update.
+        twin_name: Optax's name of the same rule; "" where it has none.
+        twin_fields: our name -> the field of Optax's state.
+        why_no_twin: why there is nothing beside it.
+    """
+
+    rule: Rule
+    steps: tuple[Step, ...]
+    twin_name: str = ""
+    twin_fields: dict[str, str] = dataclasses.field(default_factory=dict)
+    why_no_twin: str = ""
+
+
+def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
+    """Runs `rule` operation by operation on the gradients of one parameter and keeps what its formula names.
+
+    Args:
+        rule: an `ArrayRule` or `TreeRule`.
+        gradients: one number or array a step, all of one shape.
+        params: the parameter, shaped as a gradient; zeros if not given. It moves by the updates.
+
+    Returns:
+        A `Trace`.
+
+    Raises:
+        ValueError: where the rule is a combinator, there is no gradient, or their shapes differ.
+    """
+    if not isinstance(rule, (ArrayRule, TreeRule)):
+        raise ValueError(f"explain needs a rule with one formula, and was given {rule!r}")
+    try:
+        gs = [jnp.asarray(g, jnp.result_type(float)) for g in gradients]
+    except TypeError as error:
+        raise ValueError(f"explain needs gradients, one number or array a step, and was given {gradients!r}") from error
+    if not gs or len({g.shape for g in gs}) != 1:
+        raise ValueError(f"explain needs gradients of one shape, and was given shapes {[g.shape for g in gs]}")
+    p = jnp.zeros_like(gs[0]) if params is None else jnp.asarray(params, gs[0].dtype)
+    if p.shape != gs[0].shape:
+        raise ValueError(f"explain needs params shaped as a gradient, {gs[0].shape}, and was given {p.shape}")
+    known = records().get(type(rule).__name__.lower())
+    twin = known.twin("optax") if known and isinstance(rule, known.make) else None  # pyright: ignore[reportArgumentType]
+    theirs = "no record of this rule" if twin is None else build(twin, rule)
+    has_twin = twin is not None and not isinstance(theirs, str)
+    state, twin_state, steps = rule.init(p), theirs.init(p) if has_twin else None, []  # pyright: ignore
+    for i, g in enumerate(gs):
+        quantities = named(rule, g, state, p)
+        u, state = rule.update(g, state, p)
+        beside = {}
+        if has_twin:
+            their_u, twin_state = theirs.update(g, twin_state, p)  # pyright: ignore
+            for ours, field in twin.memory.items():
+                if isinstance(field, str) and (value := find(twin_state, field)) is not None:
+                    beside[ours] = np.asarray(value)
+            beside["update"] = np.asarray(their_u)
+        steps.append(Step(i + 1, np.asarray(g), {**quantities, "update": np.asarray(u)}, beside))
+        p = p + u
+    return Trace(
+        rule=rule,
+        steps=tuple(steps),
+        twin_name=twin.name if has_twin else "",
+        twin_fields={k: f for k, f in twin.memory.items() if isinstance(f, str)} if has_twin else {},
+        why_no_twin="" if has_twin else str(theirs),
+    )
+
+
+def named(rule: Any, g: Any, state: Any, p: Any) -> dict[str, np.ndarray]:
+    """The local variables of the rule's `step` for one array, by name, in the formula's order."""
+    codes = {vars(cls)["step"].__code__ for cls in type(rule).__mro__ if "step" in vars(cls)}
+    seen: dict[str, Any] = {}
+
+    def watch(frame, event, _):
+        if event == "return" and frame.f_code in codes:
+            seen.update({name: x for name, x in frame.f_locals.items() if name not in _ARGUMENTS and name not in seen})
+
+    now, before = rule.at(state.step), sys.getprofile()
+    memory = jax.tree.map(wide, state.memory)
+    sys.setprofile(watch)
+    try:
+        now.step(wide(g), memory, wide(p), state.step + 1)
+    finally:
+        sys.setprofile(before)
+    return {
+        name: np.asarray(x)
+        for name, x in seen.items()
+        if isinstance(x, (int, float, np.ndarray, jax.Array)) and name not in ("u", "__class__")
+    }

@@ -1,0 +1,69 @@
+"""Records what PyTorch returns at every setting of every record: `python -m gdfunc.parity.record_torch`.
+
+Needs torch, of the version named in `_recorded.py`; nothing else in gdfunc does. A rule's parameters are set to the
+stream's before each step, so that the recorded update is not drowned in the parameter's rounding.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from ..core import Record, Twin
+from ..rules import records
+from ._recorded import VERSION, key
+from ._stream import stream
+from ._twins import fields, load
+
+
+def rule_updates(twin: Twin, rule: Any, dtype: str) -> dict[str, np.ndarray] | None:
+    """PyTorch's updates on the stream, leaf -> (steps, ...); None where the setting has no equivalent."""
+    import torch
+
+    arguments = twin.arguments(**fields(rule))
+    if isinstance(arguments, str):
+        return None
+    data, kind = stream(), getattr(torch, dtype)
+    torch.set_default_dtype(kind)  # NAdam keeps its product of momenta in the default dtype
+    params = {name: torch.zeros(p.shape[1:], dtype=kind, requires_grad=True) for name, p in data.params.items()}
+    optimizer = load(twin.name)(params.values(), foreach=False, **arguments)
+    updates: dict[str, list[np.ndarray]] = {name: [] for name in params}
+    for t in range(data.steps):
+        for name, p in params.items():
+            p.data = torch.tensor(
+                data.params[name][t] if "params" in rule.needs else 0 * data.params[name][t], dtype=kind
+            )
+            p.grad = torch.tensor(data.gradients[name][t], dtype=kind)
+        before = {name: p.detach().clone() for name, p in params.items()}
+        optimizer.step()
+        for name, p in params.items():
+            updates[name].append((p.detach() - before[name]).numpy().copy())
+    return {name: np.stack(rows) for name, rows in updates.items()}
+
+
+def record_rules() -> Iterator[tuple[str, np.ndarray]]:
+    known: Record
+    for known in records().values():
+        for twin in (twin for twin in known.twins if twin.library == "torch"):
+            for settings in known.settings:
+                for dtype in ("float32", "float64"):
+                    found = rule_updates(twin, known.make(**settings), dtype)
+                    for leaf, values in (found or {}).items():
+                        yield f"{key('rules', known.name, twin.name, settings, dtype)}|{leaf}", values
+
+
+def main() -> None:
+    import torch
+
+    if torch.__version__.partition("+")[0] != VERSION:
+        sys.exit(f"record_torch needs torch {VERSION}, and found {torch.__version__}")
+    path = files("gdfunc.parity") / "recorded" / f"torch-{VERSION}.npz"
+    entries = dict(record_rules())
+    np.savez_compressed(str(path), **entries)  # pyright: ignore[reportArgumentType]
+    print(f"{len(entries)} arrays in {path}")
+
+
+if __name__ == "__main__":
+    main()
