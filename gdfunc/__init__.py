@@ -10,7 +10,7 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from . import clipping as clipping, core as core, data as data, init as init, losses as losses
-    from . import models as models, parity as parity, rules as rules, schedules as schedules, training as training
+    from . import models as models, parity as parity, report as report, rules as rules, schedules as schedules, training as training
     from .core import (
         ArrayRule as ArrayRule,
         Rule as Rule,
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
         masked as masked,
         rule as rule,
     )
-    from .parity import explain as explain
+    from .report import explain as explain
     from .training import bracket as bracket, train as train
 
-_FOLDERS = ("clipping", "core", "data", "init", "losses", "models", "parity", "rules", "schedules", "training")
+_FOLDERS = ("clipping", "core", "data", "init", "losses", "models", "parity", "report", "rules", "schedules", "training")
 _NAMES = {
     **dict.fromkeys(
         ("ArrayRule", "Rule", "TreeRule", "apply_updates", "by_path", "chain", "in_axes", "masked", "rule"), "core"
     ),
-    "explain": "parity",
+    "explain": "report",
     "bracket": "training",
     "train": "training",
 }

@@ -1,5 +1,17 @@
 """The core: the lift, tree arithmetic, numerics, records. Everything else stands on it; it imports only JAX."""
 
+from ._activations import (
+    Activation as Activation,
+    activation as activation,
+    gelu as gelu,
+    identity as identity,
+    leaky_relu as leaky_relu,
+    relu as relu,
+    selu as selu,
+    sigmoid as sigmoid,
+    silu as silu,
+    tanh as tanh,
+)
 from ._combinators import (
     by_path as by_path,
     call_update as call_update,
@@ -18,6 +30,7 @@ from ._fields import (
     in_axes as in_axes,
     pytree_dataclass as pytree_dataclass,
 )
+from ._files import write_atomically as write_atomically
 from ._numerics import (
     Debias as Debias,
     debias as debias,

@@ -90,6 +90,8 @@ class Record:
             run; hard ones among them (zeros, ties, large values).
         curried: the settings make a function, which is then given the example (schedules, initialisers); otherwise the
             function takes the example and the settings together (losses).
+        apply: for functions: how ours is called on the example, where it is not called directly: takes what was made and
+            the example.
         transcription: the paper's formula in plain NumPy float64, written without a look at `make`.
         deviations: what is known to differ.
         zero_gradient_moves: whether the paper's formula moves a parameter whose gradients are all zero.
@@ -104,6 +106,7 @@ class Record:
     settings: tuple[Mapping[str, Any], ...] = ({},)
     example: Callable[..., tuple] | None = None
     curried: bool = False
+    apply: Callable[..., Any] | None = None
     transcription: Callable[..., Any] | None = None
     deviations: tuple[Deviation, ...] = ()
     zero_gradient_moves: bool = False

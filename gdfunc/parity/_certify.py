@@ -1,96 +1,21 @@
 """A certificate: one rule at all of its record's settings, against the paper and against every witness."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from importlib import metadata
+from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from ..core import Record, Twin
+from ..core import Record, Twin, did_you_mean
 from ..rules import record as find_record
-from ._compare import TOLERANCE, difference, run_all
+from ._compare import difference, run_all
+from ._functions import catalogue, certify_function
 from ._modes import MODES, Mode
-from ._recorded import VERSION as TORCH_VERSION, key, recorded
+from ._recorded import key, recorded
+from ._rows import Certificate, Row, judge, versions
 from ._stream import Stream, stream
 from ._twins import build, fields, translate
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison of a certificate.
-
-    Attributes:
-        name: the record's name.
-        settings: the keyword arguments that leave the defaults.
-        layer: "L0" against the paper's transcription, "L1" one step from the witness's own state, "L2" a free run.
-        witness: "paper", "optax.adam", "torch.optim.Adam", ...
-        mode: the precision.
-        run: "jit" or "eager".
-        error: in rounding errors of the leaf's largest update.
-        verdict: "agrees", "expected" (a deviation that the record knows, of the size it knows), "mended" (a deviation
-            that has gone: the record is out of date) or "mismatch".
-        where: the first step, leaf and entry at which they part.
-        deviation: the known difference, in words.
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    layer: str
-    witness: str
-    mode: str
-    run: str
-    error: float
-    verdict: str
-    where: str = ""
-    deviation: str = ""
-
-    @property
-    def passes(self) -> bool:
-        """Whether nothing unexpected was seen."""
-        return self.verdict in ("agrees", "expected")
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """Every comparison of one record, and the versions it was made with."""
-
-    name: str
-    rows: tuple[Row, ...]
-    without: Mapping[str, str]  # what could not be compared, and why
-    versions: Mapping[str, str]
-
-    @property
-    def passes(self) -> bool:
-        """Whether no row shows a mismatch that no record expects; never for want of rows."""
-        return bool(self.rows) and all(row.passes for row in self.rows)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "schema": 1,
-            "name": self.name,
-            "passes": self.passes,
-            "versions": dict(self.versions),
-            "without": dict(self.without),
-            "rows": [asdict(row) for row in self.rows],
-        }
-
-    def __str__(self) -> str:
-        worst = max((row.error for row in self.rows if row.verdict == "agrees"), default=0.0)
-        counts = {verdict: sum(row.verdict == verdict for row in self.rows) for verdict in VERDICTS}
-        shown = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-        return f"{self.name}: {shown}; agreement to {worst:.2g} rounding errors"
-
-
-VERDICTS = ("agrees", "expected", "mended", "mismatch")
-
-
-def versions() -> dict[str, str]:
-    """The releases that a certificate speaks of."""
-    found = {name: metadata.version(name) for name in ("gdfunc", "jax", "jaxlib", "optax", "numpy")}
-    return {**found, "torch": f"{TORCH_VERSION} (recorded)"}
 
 
 def certify(name: str, *, quick: bool = False) -> Certificate:
@@ -99,8 +24,11 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
     L0 holds it against the NumPy transcription of its paper; L1 makes one step from the witness's own state, at every
     step of the run; L2 runs both freely on common gradients. PyTorch's side was recorded.
 
+    Schedules, losses, initialisers and clippings (`losses.huber`) are held by their values against their formula in NumPy
+    and against their twins.
+
     Args:
-        name: a lower-case name from `gdfunc.rules.records()`.
+        name: a rule's lower-case name, or another part's with its folder.
         quick: compiled runs only.
 
     Returns:
@@ -110,6 +38,11 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
     Raises:
         ValueError: on an unknown name.
     """
+    folder, dot, part = name.rpartition(".")
+    if dot:
+        if part not in catalogue(folder):
+            raise did_you_mean(folder, part, catalogue(folder))
+        return certify_function(folder, catalogue(folder)[part])
     known = find_record(name)
     data = stream()
     ours = {f"ours {i}": known.make(**settings) for i, settings in enumerate(known.settings)}
@@ -189,17 +122,6 @@ class _Rows:
             where=where or seen.why,
             deviation=words,
         )
-
-
-def judge(known: Record, settings: Mapping[str, Any], witness: str, mode: str, error: float) -> tuple[str, str]:
-    """The verdict on an error, given the deviations that the record expects of this witness at these settings."""
-    for deviation in known.deviations:
-        applies = all(settings.get(name) == value for name, value in deviation.settings.items())
-        if deviation.twin == witness and applies and mode in deviation.sizes:
-            least, most = deviation.sizes[mode]
-            verdict = "expected" if least <= error <= most else "mended" if error < least else "mismatch"
-            return verdict, deviation.what
-    return ("agrees" if error <= TOLERANCE else "mismatch"), ""
 
 
 class _Resynchronised:

@@ -78,6 +78,7 @@ def compare(
     params: Mapping[str, Any] | None = None,
     jit: bool = True,
     tolerance: float = TOLERANCE,
+    names: tuple[str, str] | None = None,
 ) -> Comparison:
     """Gives two rules the same gradients and says whether their updates agree, and if not, where they part first.
 
@@ -95,6 +96,7 @@ def compare(
         params: with them the parameters, shaped alike; zeros if not given.
         jit: run as one compiled scan; False runs operation by operation.
         tolerance: in rounding errors.
+        names: what the answer calls the two; their own descriptions if not given.
 
     Returns:
         A `Comparison`; print it for a sentence.
@@ -110,7 +112,7 @@ def compare(
     data = stream(seed, steps) if gradients is None else _own_stream(gradients, params)
     at = find_mode(precision)
     a, b = (run(thing, data, at, jit) for thing in (first, second))
-    return difference(a, b, at, names=(describe(first), describe(second)), tolerance=tolerance)
+    return difference(a, b, at, names=names or (describe(first), describe(second)), tolerance=tolerance)
 
 
 def describe(thing: Any) -> str:
@@ -118,7 +120,7 @@ def describe(thing: Any) -> str:
     if hasattr(thing, "_fields") and not isinstance(thing, tuple):
         return repr(thing)
     name = getattr(getattr(thing, "update", None), "__qualname__", type(thing).__name__)
-    return name.partition(".")[0] if name.partition(".")[0] != "chain" else "the Optax chain"
+    return f"an Optax {name.partition('.')[0]}" if "<locals>" in name else name
 
 
 def run(thing: Any, data: Stream, at: Mode, jit: bool = True) -> Updates:
@@ -152,7 +154,7 @@ def run_all(things: Mapping[str, Any], data: Stream, at: Mode, jit: bool = True)
 
 def difference(a: Updates, b: Updates, at: Mode, names: tuple[str, str], tolerance: float = TOLERANCE) -> Comparison:
     """Two streams of updates against each other; `b` is the witness, whose size is the unit."""
-    base = dict(first=names[0], second=names[1], mode=at.name, tolerance=tolerance)
+    base: dict[str, Any] = {"first": names[0], "second": names[1], "mode": at.name, "tolerance": tolerance}
     if set(a) != set(b):
         return Comparison(**base, error=np.inf, why=f"leaves {sorted(a)} against {sorted(b)}")
     worst, parts = 0.0, []
@@ -171,7 +173,7 @@ def difference(a: Updates, b: Updates, at: Mode, names: tuple[str, str], toleran
     if not parts:
         return Comparison(**base, error=worst)
     step, leaf, index = min(parts)
-    values = (float(a[leaf][(step, *index)]), float(b[leaf][(step, *index)]))
+    values = (float(a[leaf][(step, *index)]) + 0.0, float(b[leaf][(step, *index)]) + 0.0)  # -0 reads as 0
     return Comparison(
         **base, error=worst, step=step + 1, leaf=leaf, index=index, values=values, late=_late(a, b, at, tolerance)
     )

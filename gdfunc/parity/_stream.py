@@ -35,7 +35,7 @@ def stream(seed: int = 0, steps: int = STEPS) -> Stream:
     Returns:
         The stream.
     """
-    random = np.random.RandomState(seed)  # noqa: NPY002  RandomState's numbers never change between NumPy versions
+    random = np.random.RandomState(seed)  # RandomState's numbers never change between NumPy versions
     shapes, scales = {"matrix": (4, 3), "scalar": (), "vector": (5,)}, {"matrix": 1.0, "scalar": 10.0, "vector": 1e-3}
     gradients, params = {}, {}
     for name, shape in shapes.items():

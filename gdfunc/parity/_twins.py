@@ -1,6 +1,7 @@
 """Finds another library's version by its dotted name. The one place that imports Optax."""
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -25,6 +26,13 @@ def build(twin: Twin, rule: Rule) -> Any:
 def fields(rule: Any) -> dict[str, Any]:
     """A rule's fields by name."""
     return {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
+
+
+def settings_of(make: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every keyword of a class or function by name: its default unless the settings say otherwise."""
+    parameters = inspect.signature(make).parameters
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not inspect.Parameter.empty}
+    return {**defaults, **settings}
 
 
 def find(state: Any, name: str) -> Any:

@@ -13,9 +13,11 @@ import numpy as np
 
 from ..core import Record, Twin
 from ..rules import records
+from ._functions import CATALOGUES, catalogue, default_call, example_of
+from ._modes import mode
 from ._recorded import VERSION, key
 from ._stream import stream
-from ._twins import fields, load
+from ._twins import fields, load, settings_of
 
 
 def rule_updates(twin: Twin, rule: Any, dtype: str) -> dict[str, np.ndarray] | None:
@@ -54,13 +56,44 @@ def record_rules() -> Iterator[tuple[str, np.ndarray]]:
                         yield f"{key('rules', known.name, twin.name, settings, dtype)}|{leaf}", values
 
 
+def record_functions() -> Iterator[tuple[str, np.ndarray]]:
+    import torch
+
+    for folder in CATALOGUES:
+        for known in catalogue(folder).values():
+            for twin in (twin for twin in known.twins if twin.library == "torch"):
+                for settings in known.settings:
+                    arguments = twin.arguments(**settings_of(known.make, settings))
+                    if isinstance(arguments, str):
+                        continue
+                    for dtype in ("float32", "float64"):
+                        torch.set_default_dtype(getattr(torch, dtype))
+                        example = tensors(example_of(known, mode(dtype)))
+                        call = twin.call or (lambda twin, *ex, known=known, **kw: default_call(known, twin, kw, ex))
+                        value = call(load(twin.name), *example, **arguments)
+                        found = value if isinstance(value, dict) else {"": value}
+                        for leaf, x in found.items():
+                            yield f"{key(folder, known.name, twin.name, settings, dtype)}|{leaf}", x.detach().numpy()
+
+
+def tensors(x: Any) -> Any:
+    """NumPy's arrays as tensors, in tuples and dictionaries."""
+    import torch
+
+    if isinstance(x, np.ndarray):
+        return torch.tensor(x)
+    if isinstance(x, dict):
+        return {name: tensors(value) for name, value in x.items()}
+    return tuple(map(tensors, x)) if isinstance(x, tuple) else x
+
+
 def main() -> None:
     import torch
 
     if torch.__version__.partition("+")[0] != VERSION:
         sys.exit(f"record_torch needs torch {VERSION}, and found {torch.__version__}")
     path = files("gdfunc.parity") / "recorded" / f"torch-{VERSION}.npz"
-    entries = dict(record_rules())
+    entries = {**dict(record_rules()), **dict(record_functions())}
     np.savez_compressed(str(path), **entries)  # pyright: ignore[reportArgumentType]
     print(f"{len(entries)} arrays in {path}")
 

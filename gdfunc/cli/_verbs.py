@@ -1,0 +1,97 @@
+"""One function a verb. What each needs is imported inside it, so that `gdfunc --help` starts without JAX."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from tyro.conf import Positional, arg
+
+Words: TypeAlias = Annotated[tuple[str, ...], arg(metavar="NAME [KEY=VALUE ...]")]
+
+
+def rules(
+    name: Positional[str] = "",
+    /,
+    explain: bool = False,
+    gradients: tuple[float, ...] = (1.0, -2.0, 3.0),
+    hyper: Annotated[tuple[str, ...], arg(metavar="KEY=VALUE ...")] = (),
+    json: bool = False,
+) -> int:
+    """The catalogue of update rules; with a name, one rule's formula, arguments, twins and known differences.
+
+    Args:
+        name: a rule's lower-case name.
+        explain: work the formula out in numbers, step by step, beside its Optax twin.
+        gradients: the gradients of one parameter, a step each, for --explain.
+        hyper: hyperparameters for --explain: learning_rate=0.01 b1=0.8.
+        json: print JSON.
+    """
+    from ._rules import show_rules
+
+    return show_rules(name, explain, gradients, hyper, json)
+
+
+def parity(
+    names: Positional[tuple[str, ...]] = (),
+    /,
+    quick: bool = False,
+    json: bool = False,
+) -> int:
+    """Holds rules against their papers, Optax and PyTorch at every setting of their records; 1 on an unknown difference.
+
+    Args:
+        names: rules by name, and other parts with their folder (losses.huber, schedules.cosine, or losses for all of
+            them); every rule if none is given.
+        quick: compiled runs only.
+        json: print JSON.
+    """
+    from ._parity import show_parity
+
+    return show_parity(names, quick, json)
+
+
+def train(
+    data: Words = ("digits",),
+    model: Words = ("mlp",),
+    init: Words = (),
+    rule: Words = ("adam", "learning_rate=1e-3"),
+    schedule: Words = (),
+    clip: Words = (),
+    loss: Words = (),
+    steps: int = 1000,
+    batch_size: int = 64,
+    accumulate: int = 1,
+    target: float | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    overwrite: bool = False,
+    json: bool = False,
+) -> int:
+    """Trains a model on a data set by any rule, and keeps its history and a picture; 1 where the run ends non-finite.
+
+    Options that take a name also take its settings: --rule adam learning_rate=1e-3 b1=0.8.
+
+    Args:
+        data: digits, mnist1d, spirals, two_moons, linear_regression or adding_problem, with their options.
+        model: mlp or deep_linear (width=64 depth=3 activation=relu), or rnn (width=64 activation=tanh).
+        init: how weights are drawn: he_normal, xavier_uniform, orthogonal gain=1.1, ...; the model's own if not given.
+        rule: an update rule; `gdfunc rules` lists them.
+        schedule: the learning rate as a schedule, in place of a fixed one: cosine peak=1e-3 steps=1000.
+        clip: clipping before the rule: clip_by_global_norm max_norm=1.0.
+        loss: the loss; softmax_cross_entropy for classes, squared_error for numbers if not given.
+        steps: the number of updates.
+        batch_size: rows a mini-batch; 1 is stochastic, 0 is the full batch.
+        accumulate: mini-batches whose gradients are averaged for one update.
+        target: stop where the loss is at most this.
+        seed: of the parameters and of the order of the data.
+        out: the run's folder; runs/DATA-MODEL-RULE if not given.
+        overwrite: replace the files of an earlier run there.
+        json: print JSON.
+    """
+    from ._train import run_training
+
+    return run_training(
+        data, model, init, rule, schedule, clip, loss, steps, batch_size, accumulate, target, seed, out, overwrite, json
+    )
+
+
+VERBS = {"rules": rules, "parity": parity, "train": train}

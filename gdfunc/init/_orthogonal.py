@@ -1,0 +1,55 @@
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._common import Initialiser, check_number, initialiser
+
+
+def orthogonal(gain: Any = 1.0) -> Initialiser:
+    r"""A random orthogonal matrix: all singular values equal (Saxe, McClelland & Ganguli 2014, ICLR, <https://arxiv.org/abs/1312.6120>).
+
+    $$W = g\, Q \, \mathrm{sign}(\mathrm{diag} R) \qquad Q R = Z \qquad Z_{ij} \sim \mathcal N(0, 1)$$
+
+    Without the signs QR prefers some rotations to others; with them every one is as likely (Haar measure: Mezzadri 2007,
+    <https://arxiv.org/abs/math-ph/0609050>).
+
+    Args:
+        gain: g >= 0, without unit: every singular value of the matrix.
+
+    Returns:
+        `init(key, shape, dtype=float32)`: the matrix has all axes but the last as rows; where it is not square, the
+        shorter side is orthonormal (times g).
+
+    Raises:
+        ValueError: on a negative gain; from `init` on fewer than two dimensions.
+    """
+    check_number("orthogonal", "gain", gain, low=0)
+
+    def draw(key, shape, dtype):
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        z = jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype)
+        q, r = jnp.linalg.qr(z)
+        q = q * jnp.sign(jnp.diagonal(r))
+        return gain * (q if rows >= columns else q.T).reshape(shape)
+
+    return initialiser("orthogonal", draw, dimensions=(2, math.inf))
+
+
+def identity(gain: Any = 1.0) -> Initialiser:
+    r"""The identity matrix: a recurrent layer that starts by keeping its state (Le, Jaitly & Hinton 2015, <https://arxiv.org/abs/1504.00941>).
+
+    $$W = g\, I$$
+
+    Args:
+        gain: g, without unit: the diagonal; 0.01 is the paper's choice where memory should be short.
+
+    Returns:
+        `init(key, shape, dtype=float32)` for two dimensions; where they differ the rest is zero. The key is not used.
+
+    Raises:
+        ValueError: where the gain is not a finite number; from `init` unless the shape has two dimensions.
+    """
+    check_number("identity", "gain", gain)
+    return initialiser("identity", lambda key, shape, dtype: gain * jnp.eye(*shape, dtype=dtype), dimensions=(2, 2))

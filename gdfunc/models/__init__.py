@@ -1,0 +1,12 @@
+"""Models: small networks as pure functions of their parameters, built so that every layer's signals can be seen."""
+
+from ._mlp import deep_linear as deep_linear, mlp as mlp
+from ._model import Model as Model
+from ._rnn import rnn as rnn
+from ._signals import (
+    LayerArrays as LayerArrays,
+    LayerSignals as LayerSignals,
+    layer_arrays as layer_arrays,
+    layer_signals as layer_signals,
+    state_gradients as state_gradients,
+)

@@ -1,0 +1,21 @@
+"""Tables, pages and pictures: reads records and results, computes nothing."""
+
+from ._experiment import Claim as Claim, Lab as Lab, run_experiment as run_experiment
+from ._explain import Explanation as Explanation, explain as explain
+from ._figures import (
+    COLOURS as COLOURS,
+    DASHES as DASHES,
+    figure as figure,
+    positive as positive,
+    save as save,
+    training_curves as training_curves,
+)
+from ._needs import MissingExtra as MissingExtra, need as need
+from ._numbers import number as number, settings as settings
+from ._tables import (
+    catalogue as catalogue,
+    page as page,
+    parity as parity,
+    table as table,
+    text as text,
+)

@@ -1,0 +1,179 @@
+"""The frame of an experiment: claims with a prediction, a measurement and a verdict; figures; a JSON record."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..core import write_atomically
+from ..parity import versions
+from ._figures import save
+from ._needs import need
+from ._numbers import number
+from ._tables import table, text
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of an experiment's table.
+
+    Attributes:
+        what: the claim, in words.
+        predicted: the published or derived number.
+        measured: what came out.
+        tolerance: how far apart they may be.
+        kind: "relative": |measured / predicted - 1| <= tolerance; "absolute": |measured - predicted| <= tolerance;
+            "at_most" / "at_least": measured <= / >= predicted, with no tolerance.
+        source: where the prediction comes from.
+    """
+
+    what: str
+    predicted: float
+    measured: float
+    tolerance: float
+    kind: Literal["relative", "absolute", "at_most", "at_least"]
+    source: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the measurement is within the tolerance; NaN never is."""
+        p, m = float(self.predicted), float(self.measured)
+        match self.kind:
+            case "relative":
+                return bool(abs(m - p) <= self.tolerance * abs(p))
+            case "absolute":
+                return bool(abs(m - p) <= self.tolerance)
+            case "at_most":
+                return bool(m <= p)
+            case "at_least":
+                return bool(m >= p)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        sign = {"at_most": "<= ", "at_least": ">= "}.get(self.kind, "")
+        tolerance = {"relative": f"{self.tolerance:.2g} rel.", "absolute": f"{self.tolerance:.2g} abs."}.get(
+            self.kind, "-"
+        )
+        verdict = "holds" if self.holds else "FAILS"
+        return self.what, sign + number(self.predicted), number(self.measured), tolerance, verdict, self.source
+
+
+@dataclass
+class Lab:
+    """What an experiment is given: its options, and where claims and pictures go.
+
+    Attributes:
+        quick: whether to run the short version.
+        mutate: whether to break the thing that the claims depend on; then a claim must fail.
+        out: the folder for pictures and the record.
+        name: the experiment's name.
+    """
+
+    name: str
+    quick: bool
+    mutate: bool
+    out: Path
+    claims: list[Claim] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def claim(
+        self,
+        what: str,
+        *,
+        predicted: Any,
+        measured: Any,
+        tolerance: float = 0.0,
+        kind: Literal["relative", "absolute", "at_most", "at_least"] = "relative",
+        source: str = "",
+    ) -> Claim:
+        """Adds a line to the table; see `Claim`."""
+        made = Claim(what, float(predicted), float(measured), tolerance, kind, source)
+        self.claims.append(made)
+        return made
+
+    def figure(self, made: Any, name: str | None = None) -> None:
+        """Saves a matplotlib figure as SVG and PNG in the experiment's folder."""
+        self.pictures += save(made, self.out / (name or self.name))
+
+    def keep(self, **data: Any) -> None:
+        """Keeps numbers or arrays for the JSON record."""
+        self.data.update(data)
+
+    def say(self, message: str) -> None:
+        """A line of progress, on stderr."""
+        print(message, file=sys.stderr, flush=True)
+
+
+def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -> int:
+    """Reads `--quick`, `--mutate`, `--out` and `--json`, runs `main`, prints the table and writes the record.
+
+    Args:
+        main: takes a `Lab`; its module's docstring is the help text.
+        argv: the arguments; the command line's if not given.
+
+    Returns:
+        0 where every claim holds, 1 where one does not or none was made.
+    """
+    path = Path(sys.modules[main.__module__].__file__ or "experiment.py")
+
+    def options(quick: bool = False, mutate: bool = False, out: Path | None = None, json: bool = False):
+        """Options.
+
+        Args:
+            quick: a shorter version with the same claims.
+            mutate: break the thing that the claims depend on; the script must then fail.
+            out: the folder for pictures and the record; results/NAME if not given.
+            json: print the record as JSON on stdout instead of the table.
+        """
+        return quick, mutate, out, json
+
+    tyro = need("tyro")
+    about = sys.modules[main.__module__].__doc__
+    quick, mutate, out, as_json = tyro.cli(
+        options, args=argv, prog=path.name, description=about, config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    lab = Lab(path.stem, quick, mutate, out or Path("results") / path.stem)
+    started = time.perf_counter()
+    main(lab)
+    record = {
+        "schema": 1,
+        "experiment": lab.name,
+        "quick": quick,
+        "mutate": mutate,
+        "seconds": round(time.perf_counter() - started, 1),
+        "versions": versions(),
+        "claims": [{**asdict(claim), "holds": claim.holds} for claim in lab.claims],
+        "pictures": [path.name for path in lab.pictures],
+        "data": lab.data,
+    }
+    encoded = json.dumps(_plain(record), indent=1, allow_nan=False)
+    kept = write_atomically(lab.out / f"{lab.name}.json", lambda file: file.write(encoded.encode()))
+    held = sum(claim.holds for claim in lab.claims)
+    if as_json:
+        print(encoded)
+    else:
+        columns = ("claim", "predicted", "measured", "tolerance", "verdict", "source")
+        print(text(table(lab.name.replace("_", " "), columns, [claim.cells for claim in lab.claims]), width=160))
+        print(f"\n{held} of {len(lab.claims)} claims hold{', with one thing broken on purpose' if mutate else ''}.")
+        for picture in [*lab.pictures, kept]:
+            print(f"  {picture}")
+    return 0 if lab.claims and held == len(lab.claims) else 1
+
+
+def _plain(x: Any) -> Any:
+    """Arrays as lists, and what JSON has no number for as a word."""
+    if isinstance(x, dict):
+        return {str(key): _plain(value) for key, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_plain(value) for value in x]
+    if hasattr(x, "dtype"):
+        return _plain(np.asarray(x).tolist())
+    if isinstance(x, float) and not np.isfinite(x):
+        return str(x)
+    return str(x) if isinstance(x, Path) else x

@@ -1,0 +1,482 @@
+"""What every rule promises, at every setting of its record."""
+
+import copy
+import dataclasses
+import pickle
+import typing
+import warnings
+from functools import cache
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax.training.train_state import TrainState
+
+import gdfunc as gd
+from gdfunc import rules, schedules
+from gdfunc.core import ArrayRule
+
+RECORDS = rules.records()
+CASES = {f"{name}-{i}": (record, s) for name, record in RECORDS.items() for i, s in enumerate(record.settings)}
+RULES = {name: record.make(**settings) for name, (record, settings) in CASES.items()}
+
+every_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
+every_rule = pytest.mark.parametrize("name", CASES)
+
+STEPS = 7  # RAdam's rectification sets in at the fifth or sixth
+SHAPES = {"matrix": (2, 3), "scalar": (), "vector": (3,)}
+
+
+def tree(seed, dtype=np.float64, steps=None):
+    """Numbers whose sign stays with probability 3/4, from 0.01 to 10 in size; with `steps`, on a leading axis."""
+    random = np.random.default_rng(seed)
+    lead = () if steps is None else (steps,)
+
+    def leaf(shape):
+        size = 10 ** random.uniform(-2, 1, lead + shape)
+        return np.asarray(size * np.where(random.random(lead + shape) < 0.25, -1, 1), dtype)
+
+    return {name: leaf(shape) for name, shape in SHAPES.items()}
+
+
+PARAMS, GRADIENTS = tree(0), tree(1, steps=STEPS)
+
+
+def gradient(t):
+    return {name: g[t] for name, g in GRADIENTS.items()}
+
+
+def as_jax(x, dtype=None):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), x)
+
+
+def scan(rule, gradients, params):
+    """The updates of all steps, as one loop."""
+    return jax.lax.scan(lambda state, g: rule.update(g, state, params)[::-1], rule.init(params), gradients)[1]
+
+
+def loop(rule, gradients, params):
+    """The same, step by step."""
+    state, rows = rule.init(params), []
+    for t in range(len(jax.tree.leaves(gradients)[0])):
+        u, state = rule.update(jax.tree.map(lambda g, t=t: g[t], gradients), state, params)
+        rows.append(u)
+    return jax.tree.map(lambda *us: jnp.stack(us), *rows)
+
+
+@cache
+def expected(name):
+    """The updates of one case on the gradients above, in float64, compiled."""
+    with jax.enable_x64(True):
+        return jax.tree.map(np.asarray, jax.jit(scan)(RULES[name], as_jax(GRADIENTS), as_jax(PARAMS)))
+
+
+def tolerance(name, mode="float64"):
+    """8 rounding errors; where the record says that a literal power rounds differently from run to run, that much."""
+    record, rule = RECORDS[name.rpartition("-")[0]], RULES[name]
+    known = [
+        d.sizes[mode][1]
+        for d in record.deviations
+        if d.settings.get("debias") == "power"
+        and mode in d.sizes
+        and all(getattr(rule, field) == value for field, value in d.settings.items())
+    ]
+    return max([8.0, *known])
+
+
+def assert_close(seen, wanted, tolerance=8.0):
+    """Equal to so many rounding errors of the leaf's largest entry; shapes and dtypes too."""
+    chex.assert_trees_all_equal_shapes_and_dtypes(as_jax_types(seen), as_jax_types(wanted))
+    chex.assert_tree_all_finite(seen)
+    for leaf, other in zip(jax.tree.leaves(seen), jax.tree.leaves(wanted), strict=True):
+        unit = np.finfo(np.asarray(other).dtype).eps * max(np.max(np.abs(other)), np.finfo(np.float32).tiny)
+        assert np.max(np.abs(np.asarray(leaf) - np.asarray(other))) <= tolerance * unit
+
+
+def as_jax_types(x):
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), np.asarray(leaf).dtype), x)
+
+
+def types(x):
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), x)
+
+
+def numbers(rule):
+    """The names of the fields that are numbers now."""
+    return [name for name, field in type(rule)._fields.items() if not field.static and getattr(rule, name) is not None]
+
+
+def conventions(rule):
+    return [name for name, field in type(rule)._fields.items() if field.static]
+
+
+# ---------------------------------------------------------------------------------------------------- records
+
+
+@every_record
+def test_the_docstring_explains_every_field_and_shows_the_formula(record):
+    assert list(record.arguments) == [field.name for field in dataclasses.fields(record.make)]
+    assert all(record.arguments.values())
+    assert len(record.formula) > 20
+    assert record.summary.endswith(".")
+    assert all(paper.link.startswith("https://") and str(paper.year) in str(paper) for paper in record.papers)
+    assert any(paper.link in record.summary for paper in record.papers)
+
+
+@every_record
+def test_each_argument_leaves_its_default_at_least_once(record):
+    for field in dataclasses.fields(record.make):
+        values = [settings.get(field.name, field.default) for settings in record.settings]
+        assert any(value != field.default for value in values), field.name
+
+
+@every_record
+def test_a_library_has_a_twin_or_a_reason_for_none(record):
+    assert {twin.library for twin in record.twins} | set(record.no_twin) == {"optax", "torch"}
+    assert not {twin.library for twin in record.twins} & set(record.no_twin)
+
+
+@every_record
+def test_get_finds_the_rule_by_its_name(record):
+    assert rules.get(record.name, **record.settings[0]) == record.make(**record.settings[0])
+    assert rules.record(record.name) is record
+
+
+def test_every_public_rule_has_a_record():
+    public = {x for x in vars(rules).values() if isinstance(x, type) and issubclass(x, ArrayRule) and x is not ArrayRule}
+    assert public == {record.make for record in RECORDS.values()}
+
+
+# ---------------------------------------------------------------------------------------- shapes, dtypes, tracing
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@every_rule
+def test_updates_and_state_keep_shapes_and_dtypes_from_the_first_step_on(name, dtype):
+    with jax.enable_x64(dtype == "float64"):
+        rule, g = RULES[name], jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, jnp.dtype(dtype)), PARAMS)
+        start = jax.eval_shape(rule.init, g)
+        updates, first = jax.eval_shape(rule.update, g, start, g)
+        again, second = jax.eval_shape(rule.update, g, first, g)
+    assert types(updates) == types(again) == types(g)
+    assert types(start) == types(first) == types(second)
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(start))
+
+
+@every_rule
+def test_with_x64_on_float32_stays_float32(name):
+    with jax.enable_x64(True):
+        rule, g = RULES[name], jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, jnp.float32), PARAMS)
+        start = jax.eval_shape(rule.init, g)
+        updates, state = jax.eval_shape(rule.update, g, start, g)
+    assert types(updates) == types(g)
+    assert types(state) == types(start)
+    assert {leaf.dtype for leaf in jax.tree.leaves(state.memory)} <= {jnp.dtype("float32")}
+
+
+@every_rule
+def test_one_trace_serves_all_steps_also_for_weakly_typed_params_and_a_donated_state(name):
+    rule = RULES[name]
+
+    @chex.assert_max_traces(n=1)
+    def step(g, state, params):
+        updates, state = rule.update(g, state, params)
+        return updates, state, gd.apply_updates(params, updates)
+
+    # An array made from a Python number is weakly typed, and so is what is made like it.
+    params = {name: jnp.full(shape, 0.5) if shape else jnp.array(0.5) for name, shape in SHAPES.items()}
+    assert all(leaf.weak_type for leaf in jax.tree.leaves(params))
+    step, state, rows = jax.jit(step, donate_argnums=(1,)), rule.init(params), []
+    for t in range(3):
+        before = state
+        updates, state, after = step(as_jax(gradient(t), jnp.float32), state, params)
+        rows.append(updates)
+        assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, params)
+        # On CPU too a donated buffer is gone: one that two fields shared would have been refused.
+        assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before.memory))
+    wanted = loop(rule, jax.tree.map(lambda g: jnp.asarray(g[:3], jnp.float32), GRADIENTS), params)
+    assert_close(jax.tree.map(lambda *us: jnp.stack(us), *rows), wanted, tolerance(name, "float32"))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@every_record
+def test_16_bits_follow_float32_to_their_own_precision(record, dtype):
+    rule = record.make(**record.settings[0])
+    g = jax.tree.map(lambda x: jnp.asarray(x, dtype), GRADIENTS)
+    p = jax.tree.map(lambda x: jnp.asarray(x, dtype), PARAMS)
+    narrow = loop(rule, g, p)
+    wide = loop(rule, as_jax(g, jnp.float32), as_jax(p, jnp.float32))
+    chex.assert_tree_all_finite(narrow)
+    for a, b in zip(jax.tree.leaves(narrow), jax.tree.leaves(wide), strict=True):
+        # Memories are rounded at each step, and float16 has few digits below 6e-5.
+        unit = float(jnp.finfo(dtype).eps) * float(jnp.max(jnp.abs(b))) + float(jnp.finfo(dtype).smallest_subnormal)
+        assert float(jnp.max(jnp.abs(a.astype(jnp.float32) - b))) <= 64 * unit
+
+
+@every_rule
+def test_a_rule_is_an_argument_of_jit_and_another_rate_recompiles_nothing(name):
+    rule, traces = RULES[name], []
+
+    @jax.jit
+    def first_update(rule):
+        traces.append(rule)
+        return rule.update(g, rule.init(g), g)[0]
+
+    g = {"x": jnp.ones(())}
+    one = first_update(rule)
+    other = first_update(dataclasses.replace(rule, learning_rate=2 * rule.learning_rate))
+    assert len(traces) == 1
+    assert not np.array_equal(one["x"], other["x"])
+
+
+# ------------------------------------------------------------------------------------------- transformations
+
+
+@every_rule
+def test_scan_equals_loop_and_jit_equals_eager(name):
+    with jax.enable_x64(True):
+        seen = loop(RULES[name], as_jax(GRADIENTS), as_jax(PARAMS))
+    assert_close(seen, expected(name), tolerance(name))
+
+
+@every_rule
+def test_vmap_over_every_hyperparameter_equals_a_loop(name):
+    with jax.enable_x64(True):
+        rule, fields = RULES[name], numbers(RULES[name])
+        pairs = {field: np.array([1.0, 0.95]) * getattr(rule, field) for field in fields}
+        many = dataclasses.replace(rule, **{field: jnp.asarray(pair) for field, pair in pairs.items()})
+        axes = gd.in_axes(many)
+        assert [getattr(axes, field) for field in fields] == [0] * len(fields)
+        g, p = as_jax(GRADIENTS), as_jax(PARAMS)
+        seen = jax.jit(jax.vmap(scan, in_axes=(axes, None, None)))(many, g, p)
+        second = dataclasses.replace(rule, **{field: float(pair[1]) for field, pair in pairs.items()})
+        assert_close(jax.tree.map(lambda x: np.asarray(x[0]), seen), expected(name), tolerance(name))
+        assert_close(jax.tree.map(lambda x: x[1], seen), loop(second, g, p), tolerance(name))
+
+
+def total(rule, gradients, params):
+    """A number that depends on every update differently."""
+    updates = loop(rule, gradients, params)
+    return sum(jnp.sum(u * jnp.cos(jnp.arange(u.size)).reshape(u.shape)) for u in jax.tree.leaves(updates))
+
+
+@every_rule
+def test_hypergradients_are_finite_also_at_zero_gradient(name):
+    g = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32).at[:3].set(0), GRADIENTS)
+    g["vector"] = jnp.zeros_like(g["vector"])  # zero all the way
+    rule = jax.tree.map(jnp.asarray, RULES[name])
+    slopes = jax.grad(total)(rule, g, as_jax(PARAMS, jnp.float32))
+    assert type(slopes) is type(rule)
+    chex.assert_tree_all_finite(slopes)
+    assert len(jax.tree.leaves(slopes)) == len(numbers(rule))
+
+
+@every_rule
+def test_hypergradients_are_the_central_differences(name):
+    with jax.enable_x64(True):
+        rule, g, p = RULES[name], as_jax(GRADIENTS), as_jax(PARAMS)
+        slopes = jax.grad(total)(rule, g, p)
+        scale = 1.0 + abs(float(total(rule, g, p)))
+        # The literal power magnifies rounding, and a difference quotient magnifies that by 1 / h.
+        noise = tolerance(name) * np.finfo(np.float64).eps * scale
+        for field in numbers(rule):
+            at = getattr(rule, field)
+            h = 1e-6 * at if at else 1e-7
+            sides = [float(total(dataclasses.replace(rule, **{field: at + k * h}), g, p)) for k in (0, 1, 2)]
+            ahead = (-3 * sides[0] + 4 * sides[1] - sides[2]) / (2 * h)
+            if at:  # 0 is the end of every range that holds it: there the difference is one-sided
+                below = float(total(dataclasses.replace(rule, **{field: at - h}), g, p))
+                ahead = (sides[1] - below) / (2 * h)
+            seen = float(getattr(slopes, field))
+            assert abs(seen - ahead) <= 1e-5 * abs(ahead) + 8 * noise / h + 1e-9 * scale, (field, seen, ahead)
+
+
+@every_rule
+def test_a_zero_gradient_moves_nothing_unless_the_rule_decays_the_parameters(name):
+    zeros = jax.tree.map(lambda x: jnp.zeros((3, *x.shape), jnp.float32), PARAMS)
+    updates = loop(RULES[name], zeros, as_jax(PARAMS, jnp.float32))
+    moves = any(np.any(u != 0) for u in jax.tree.leaves(updates))
+    assert moves == ("params" in RULES[name].needs)
+    chex.assert_tree_all_finite(updates)
+    at_zero = loop(RULES[name], zeros, jax.tree.map(lambda x: 0 * x, as_jax(PARAMS, jnp.float32)))
+    assert all(np.all(u == 0) for u in jax.tree.leaves(at_zero))
+
+
+@every_record
+def test_at_its_first_setting_a_rule_moves_at_zero_gradient_where_its_record_says_so(record):
+    assert ("params" in record.make(**record.settings[0]).needs) == record.zero_gradient_moves
+
+
+# ------------------------------------------------------------------------------------------- with other libraries
+
+
+@every_rule
+def test_runs_inside_optax_chain(name):
+    with jax.enable_x64(True):
+        halved = jax.tree.map(lambda g: g / 2, GRADIENTS)
+        outer = optax.chain(optax.scale(2.0), RULES[name], optax.scale(-1.0))
+        updates = loop(outer, as_jax(halved), as_jax(PARAMS))
+    assert_close(jax.tree.map(jnp.negative, updates), expected(name), tolerance(name))
+
+
+@every_rule
+def test_our_chain_holds_optax_parts(name):
+    with jax.enable_x64(True):
+        halved = jax.tree.map(lambda g: g / 2, GRADIENTS)
+        ours = gd.chain(optax.scale(2.0), RULES[name], optax.identity())
+        updates = loop(ours, as_jax(halved), as_jax(PARAMS))
+    assert_close(updates, expected(name), tolerance(name))
+
+
+@every_record
+def test_runs_under_optax_inject_hyperparams(record):
+    with jax.enable_x64(True):
+        rule = record.make(**record.settings[0])
+        fields = numbers(rule)
+        static = [f.name for f in dataclasses.fields(record.make) if f.name not in fields]
+        injected = optax.inject_hyperparams(record.make, static_args=static)(**record.settings[0])
+        p = as_jax(PARAMS)
+        state = injected.init(p)
+        assert set(state.hyperparams) == set(fields)
+        seen, after = injected.update(as_jax(gradient(0)), state, p)
+        assert_close(seen, jax.tree.map(lambda u: u[0], expected(f"{record.name}-0")))
+        after.hyperparams["learning_rate"] = jnp.asarray(0.0)
+        seen, _ = injected.update(as_jax(gradient(1)), after, p)
+        mine = dataclasses.replace(rule, learning_rate=0.0)
+        state = rule.update(as_jax(gradient(0)), rule.init(p), p)[1]
+        assert_close(seen, mine.update(as_jax(gradient(1)), state, p)[0])
+
+
+@every_rule
+def test_optax_masked_runs_it_on_the_leaves_it_names(name):
+    with jax.enable_x64(True):
+        mask = {"matrix": True, "scalar": False, "vector": True}
+        updates = loop(optax.masked(RULES[name], mask), as_jax(GRADIENTS), as_jax(PARAMS))
+    wanted = {k: expected(name)[k] if mask[k] else GRADIENTS[k] for k in mask}
+    assert_close(updates, wanted, tolerance(name))
+
+
+@every_record
+def test_optax_multisteps_gives_it_the_mean_gradient(record):
+    with jax.enable_x64(True):
+        rule, p = record.make(**record.settings[0]), as_jax(PARAMS)
+        every_other = optax.MultiSteps(rule, every_k_schedule=2)
+        twice = jax.tree.map(lambda g: jnp.repeat(jnp.asarray(g), 2, axis=0), GRADIENTS)
+        updates = jax.jit(lambda g, p: scan(every_other, g, p))(twice, p)
+    assert all(np.all(u[::2] == 0) for u in jax.tree.leaves(updates))
+    assert_close(jax.tree.map(lambda u: np.asarray(u[1::2]), updates), expected(f"{record.name}-0"))
+
+
+@every_record
+def test_flax_train_state_takes_it_as_tx(record):
+    with jax.enable_x64(True):
+        rule, p = record.make(**record.settings[0]), as_jax(PARAMS)
+        state = TrainState.create(apply_fn=lambda p, x: x, params=p, tx=rule)
+        state = jax.jit(lambda s, g: s.apply_gradients(grads=g))(state, as_jax(gradient(0)))
+        assert int(state.step) == 1
+        wanted = jax.tree.map(lambda x, u: np.asarray(x + u[0]), PARAMS, expected(f"{record.name}-0"))
+    assert_close(state.params, wanted)
+
+
+# ------------------------------------------------------------------------------------------- schedules, values
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [lambda step: 0.25 / (1 + step), schedules.Exponential(0.25, 0.5, 1), optax.polynomial_schedule(0.25, 0.1, 1, 3)],
+    ids=["function", "ours", "optax"],
+)
+@every_record
+def test_a_schedule_as_learning_rate_is_read_at_the_step_and_0_is_the_first(record, schedule):
+    with jax.enable_x64(True):
+        settings = {**record.settings[0], "learning_rate": schedule}
+        seen = loop(record.make(**settings), as_jax(GRADIENTS), as_jax(PARAMS))
+        state, p = record.make(**{**settings, "learning_rate": schedule(0)}).init(as_jax(PARAMS)), as_jax(PARAMS)
+        for t in range(STEPS):
+            now = record.make(**{**settings, "learning_rate": schedule(jnp.int32(t))})
+            updates, state = now.update(as_jax(gradient(t)), state, p)
+            assert_close(jax.tree.map(lambda u, t=t: u[t], seen), updates)
+
+
+@every_record
+def test_any_hyperparameter_may_be_a_schedule(record):
+    with jax.enable_x64(True):
+        rule = record.make(**record.settings[0])
+        scheduled = dataclasses.replace(rule, **{f: lambda step, x=getattr(rule, f): x for f in numbers(rule)})
+        seen = loop(scheduled, as_jax(GRADIENTS), as_jax(PARAMS))
+    assert_close(seen, expected(f"{record.name}-0"))
+
+
+@every_record
+def test_a_schedule_runs_inside_jit_and_is_itself_an_argument(record):
+    traces = []
+
+    @jax.jit
+    def updates(rule, g, p):
+        traces.append(1)
+        return scan(rule, g, p)
+
+    make = lambda peak: record.make(**{**record.settings[0], "learning_rate": schedules.Exponential(peak, 0.5, 1)})  # noqa: E731
+    g, p = as_jax(GRADIENTS, jnp.float32), as_jax(PARAMS, jnp.float32)
+    one, other = updates(make(0.25), g, p), updates(make(0.5), g, p)
+    assert len(traces) == 1
+    assert not np.array_equal(one["vector"], other["vector"])
+
+
+@every_rule
+def test_a_rule_and_its_state_survive_pickle_and_deepcopy(name):
+    rule = RULES[name]
+    state = rule.init(as_jax(PARAMS, jnp.float32))
+    for again in (pickle.loads(pickle.dumps(rule)), copy.deepcopy(rule)):
+        assert again == rule
+        assert hash(again) == hash(rule)
+    for again in (pickle.loads(pickle.dumps(state)), copy.deepcopy(state)):
+        chex.assert_trees_all_equal(again, state, strict=True)
+
+
+@every_rule
+def test_the_repr_of_a_rule_makes_it_again(name):
+    assert eval(repr(RULES[name]), dict(vars(rules))) == RULES[name]
+
+
+@every_rule
+def test_rules_are_equal_where_their_fields_are(name):
+    record, settings = CASES[name]
+    rule = RULES[name]
+    assert rule == record.make(**settings)
+    assert hash(rule) == hash(record.make(**settings))
+    assert rule != "a rule"
+    for field in numbers(rule):
+        assert dataclasses.replace(rule, **{field: getattr(rule, field) * 0.9 + 0.01}) != rule
+    for field in conventions(rule):
+        for value in choices(record.make, field):
+            if value != getattr(rule, field):
+                assert dataclasses.replace(rule, **{field: value}) != rule
+
+
+def choices(make, field):
+    annotation = typing.get_type_hints(make)[field]
+    return (True, False) if annotation is bool else typing.get_args(annotation)
+
+
+@every_record
+def test_a_rule_is_frozen(record):
+    rule = record.make(**record.settings[0])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        rule.learning_rate = 1.0
+
+
+@every_record
+def test_bad_hyperparameters_are_refused_by_name(record):
+    settings = record.settings[0]
+    for field in numbers(record.make(**settings)):
+        for bad in (float("nan"), float("inf"), "0.1", True, 1j, [0.1], np.array([0.1, np.nan])):
+            with pytest.raises(ValueError, match=rf"^{record.make.__name__} needs .*{field}"), warnings.catch_warnings():
+                record.make(**{**settings, field: bad})
+    for field in conventions(record.make(**settings)):
+        for bad in ("no such choice", None, ["list"], 2):
+            with pytest.raises(ValueError, match=rf"^{record.make.__name__} needs {field} to be"):
+                record.make(**{**settings, field: bad})
