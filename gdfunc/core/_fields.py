@@ -104,7 +104,10 @@ class Fields:
 
     def __post_init__(self) -> None:
         for name, field in self._fields.items():
-            _check(type(self).__name__, name, getattr(self, name), field)
+            value = getattr(self, name)
+            _check(type(self).__name__, name, value, field)
+            if not field.static and not callable(value):
+                object.__setattr__(self, name, jax.tree.map(_as_float, value, is_leaf=_is_opaque))
 
     def at(self, step: Any) -> Self:
         """This object with every schedule replaced by its value at `step` (0 for the first update)."""
@@ -185,6 +188,15 @@ def _check(who: str, name: str, value: Any, field: _Field) -> None:
         )
     if not field.range.holds(np.asarray(value, np.float64)):
         raise ValueError(f"{who} needs {field.range.words(name)}, and was given {name}={_show(value)}")
+
+
+def _as_float(x: Any) -> Any:
+    # jax.grad takes no integers: Adam(1) is kept as Adam(1.0).
+    if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
+        return float(x)
+    if isinstance(x, (np.ndarray, jax.Array)) and jnp.issubdtype(x.dtype, jnp.integer):
+        return x.astype(jnp.result_type(float))
+    return x
 
 
 def _show(value: Any) -> str:

@@ -124,12 +124,12 @@ def tree_scale(scale: Any, tree: Tree) -> Tree:
 def tree_dot(a: Tree, b: Tree) -> Array:
     r"""$\langle a, b \rangle$, the sum over all leaves and entries, in at least float32."""
     products = tree_map(lambda x, y: jnp.sum(wide(x) * wide(y)), a, b, who="tree_dot")
-    return sum(jax.tree.leaves(products), start=jnp.zeros(()))
+    return sum(jax.tree.leaves(products), start=jnp.zeros((), jnp.float32))
 
 
 def tree_norm(tree: Tree) -> Array:
     r"""The global norm $\sqrt{\sum_{leaves} \lVert x \rVert^2}$, in at least float32; derivative 0 at a zero tree."""
-    return safe_sqrt(sum((jnp.sum(jnp.square(wide(x))) for x in jax.tree.leaves(tree)), start=jnp.zeros(())))
+    return safe_sqrt(sum((jnp.sum(jnp.square(wide(x))) for x in jax.tree.leaves(tree)), start=jnp.zeros((), jnp.float32)))
 
 
 def tree_size(tree: Tree) -> int:

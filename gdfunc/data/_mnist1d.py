@@ -46,7 +46,7 @@ def mnist1d(
     x &= \mathrm{stretch}_{40}\big(z - b\,u_2\,\ell\big), \qquad \ell = (-\tfrac12 \dots \tfrac12)
     \end{aligned}$$
 
-    where stretch is linear interpolation and $G_2$ a Gaussian of two points' width. The recipe is the paper's; the
+    where stretch is linear interpolation and $G_2$ a Gaussian of two points' width. The recipe is the author's; the
     random numbers are ours, so the arrays differ from the author's file.
 
     Args:

@@ -70,7 +70,7 @@ def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
         raise ValueError(f"explain needs a rule with one formula, and was given {rule!r}")
     try:
         gs = [jnp.asarray(g, jnp.result_type(float)) for g in gradients]
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"explain needs gradients, one number or array a step, and was given {gradients!r}") from error
     if not gs or len({g.shape for g in gs}) != 1:
         raise ValueError(f"explain needs gradients of one shape, and was given shapes {[g.shape for g in gs]}")

@@ -1,6 +1,7 @@
 """Certificates of schedules, losses, initialisers and clippings: values against the paper's formula and every twin."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -92,7 +93,7 @@ def arrays(example: tuple) -> tuple:
 def default_call(known: Record, function: Any, settings: Mapping[str, Any], example: tuple) -> Any:
     """Calls ours, or a twin that is called alike."""
     if known.apply is not None:
-        return known.apply(function(**settings) if known.curried else function, *example)
+        return known.apply(function(**settings) if known.curried else partial(function, **settings), *example)
     return function(**settings)(*example) if known.curried else function(*example, **settings)
 
 

@@ -22,17 +22,11 @@ class Schedule(Fields):
     """
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, field in self._fields.items():
             value = getattr(self, name)
-            if field.static or value is None:
-                continue
-            if callable(value):
-                if field.range is not None:
-                    raise ValueError(f"{type(self).__name__} needs {name} to be a number, and was given {value!r}")
-                continue
-            # jax.grad takes no integers: steps=1000 is kept as 1000.0.
-            object.__setattr__(self, name, jax.tree.map(_as_float, value))
-        super().__post_init__()
+            if callable(value) and field.range is not None:
+                raise ValueError(f"{type(self).__name__} needs {name} to be a number, and was given {value!r}")
 
     def __call__(self, step: Any) -> Array:
         """The value at `step`.
@@ -113,13 +107,3 @@ def check_boundaries(who: str, boundaries: tuple, pieces: int, what: str) -> Non
 def is_known(value: Any) -> bool:
     """Whether `value` can be looked at: no tracer."""
     return not isinstance(value, Tracer)
-
-
-def _as_float(x: Any) -> Any:
-    if isinstance(x, bool):
-        return x
-    if isinstance(x, (int, np.integer)):
-        return float(x)
-    if isinstance(x, (np.ndarray, jax.Array)) and jnp.issubdtype(x.dtype, jnp.integer):
-        return x.astype(jnp.result_type(float))
-    return x

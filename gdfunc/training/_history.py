@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..core import write_atomically
+
 _VERSION = 1
 _SCALARS = ("step", "loss", "grad_norm", "update_norm", "param_norm")
 _GROUPS = ("aux", "measured", "evaluated")
@@ -72,8 +74,8 @@ class History:
             "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         }
         stem = _stem(path)
-        _write(stem.with_name(stem.name + ".npz"), buffer.getvalue())
-        _write(stem.with_name(stem.name + ".json"), json.dumps(about, indent=1).encode())
+        for suffix, content in ((".npz", buffer.getvalue()), (".json", json.dumps(about, indent=1).encode())):
+            write_atomically(stem.with_name(stem.name + suffix), lambda file, content=content: file.write(content))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "History":
@@ -161,12 +163,3 @@ def until(history: History, step: int) -> History:
 def _stem(path: str | os.PathLike) -> Path:
     path = Path(path)
     return path.with_suffix("") if path.suffix in (".npz", ".json") else path
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -69,6 +69,7 @@ RECORDS = (
         ),
         settings=({"max_value": 0.5}, {"max_value": 2.0, "keep_norm": True}, {"max_value": 0.0}),
         example=_calls.tree,
+        apply=_calls.apply,
         transcription=_formulas.by_value,
     ),
     Record(
@@ -98,6 +99,7 @@ RECORDS = (
             {"max_norm": 100.0, "eps": 1e-6},
         ),
         example=_calls.tree,
+        apply=_calls.apply,
         transcription=_formulas.by_global_norm,
     ),
     Record(
@@ -122,6 +124,7 @@ RECORDS = (
         ),
         settings=({"max_norm": 1.0}, {"max_norm": 1.0, "eps": 1e-6}, {"max_norm": 0.2, "keep_norm": True}),
         example=_calls.tree,
+        apply=_calls.apply,
         transcription=_formulas.by_leaf_norm,
     ),
     Record(
@@ -134,6 +137,7 @@ RECORDS = (
         no_twin={"torch": "only inside torch.optim.Adafactor, where d = 1"},
         settings=({"max_rms": 1.0}, {"max_rms": 0.005, "keep_norm": True}),
         example=_calls.tree,
+        apply=_calls.apply,
         transcription=_formulas.by_block_rms,
     ),
     Record(
@@ -162,6 +166,7 @@ RECORDS = (
             {"clipping": 0.1, "unit_axis": "first", "keep_norm": True},
         ),
         example=_calls.tree,
+        apply=_calls.apply,
         transcription=_formulas.adaptive,
     ),
     Record(
@@ -182,6 +187,7 @@ RECORDS = (
         no_twin={"torch": "PyTorch has none; Opacus does it inside its optimizer"},
         settings=({"max_norm": 1.0}, {"max_norm": 2.0, "reduce": "sum"}, {"max_norm": 1.0, "eps": 1e-6}),
         example=_calls.batch,
+        apply=_calls.apply,
         transcription=_formulas.per_example,
     ),
 )

@@ -35,6 +35,7 @@ RECORDS = (
         no_twin={"optax": "optax.zero_nans keeps infinities"},
         settings=({}, {"keep_count": True}),
         example=_calls.broken_tree,
+        apply=_calls.apply,
         transcription=_formulas.zero_non_finite,
     ),
     Record(
@@ -54,6 +55,7 @@ RECORDS = (
         no_twin={"torch": "torch.amp.GradScaler.step does it, together with loss scaling, and needs an optimizer"},
         settings=({"inner": ClipByGlobalNorm(1.0)},),
         example=_calls.broken_tree,
+        apply=_calls.apply,
         transcription=_formulas.skip_non_finite,
     ),
 )
