@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from . import clipping as clipping, core as core, data as data, init as init, losses as losses
-    from . import models as models, parity as parity, report as report, rules as rules, schedules as schedules, training as training
+    from . import (
+        clipping as clipping,
+        core as core,
+        data as data,
+        init as init,
+        losses as losses,
+        models as models,
+        parity as parity,
+        report as report,
+        rules as rules,
+        schedules as schedules,
+        training as training,
+    )
     from .core import (
         ArrayRule as ArrayRule,
         Rule as Rule,
@@ -25,7 +36,19 @@ if TYPE_CHECKING:
     from .report import explain as explain
     from .training import bracket as bracket, train as train
 
-_FOLDERS = ("clipping", "core", "data", "init", "losses", "models", "parity", "report", "rules", "schedules", "training")
+_FOLDERS = (
+    "clipping",
+    "core",
+    "data",
+    "init",
+    "losses",
+    "models",
+    "parity",
+    "report",
+    "rules",
+    "schedules",
+    "training",
+)
 _NAMES = {
     **dict.fromkeys(
         ("ArrayRule", "Rule", "TreeRule", "apply_updates", "by_path", "chain", "in_axes", "masked", "rule"), "core"
@@ -34,7 +57,7 @@ _NAMES = {
     "bracket": "training",
     "train": "training",
 }
-__all__ = ["__version__", *_FOLDERS, *_NAMES]  # noqa: PLE0604
+__all__ = ["__version__", *_FOLDERS, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str):

@@ -18,6 +18,7 @@ from ._combinators import (
     chain as chain,
     masked as masked,
 )
+from ._extras import MissingExtra as MissingExtra, need as need
 from ._fields import (
     Decay as Decay,
     Fields as Fields,

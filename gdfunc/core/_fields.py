@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlia
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 class Range(NamedTuple):
@@ -177,7 +178,7 @@ def _check(who: str, name: str, value: Any, field: _Field) -> None:
             options = " or ".join(repr(choice) for choice in field.choices)
             raise ValueError(f"{who} needs {name} to be {options}, and was given {name}={value!r}")
         return
-    if field.range is None or isinstance(value, jax.core.Tracer) or callable(value):
+    if field.range is None or isinstance(value, Tracer) or callable(value):
         return
     is_number = isinstance(value, (int, float, np.number, np.ndarray, jax.Array)) and not isinstance(value, bool)
     if not is_number or not (
@@ -200,7 +201,7 @@ def _as_float(x: Any) -> Any:
 
 
 def _show(value: Any) -> str:
-    if isinstance(value, jax.core.Tracer) or not isinstance(value, (np.ndarray, np.number, jax.Array)):
+    if isinstance(value, Tracer) or not isinstance(value, (np.ndarray, np.number, jax.Array)):
         return repr(value)
     if np.ndim(value) == 0:
         return f"{float(value):.6g}" if jnp.issubdtype(value.dtype, jnp.floating) else str(value)

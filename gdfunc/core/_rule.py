@@ -3,7 +3,7 @@
 All the traps live here, once: dtypes, weak types, donation, counting, schedules, and errors that name the leaf.
 """
 
-from typing import Any, ClassVar, NamedTuple, Protocol, dataclass_transform, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from ._fields import Fields, pytree_dataclass
 from ._numerics import wide
 from ._trees import Tree, check_alike, check_params, path_name
 
+R = TypeVar("R", bound="Rule")
 _LAST_STEP = np.iinfo(np.int32).max
 
 
@@ -165,7 +166,9 @@ class TreeRule(Rule):
         )
 
 
-def _prepare(rule: Rule, grads: Tree, state: Any, params: Tree | None, extra: dict[str, Any]):
+def _prepare(
+    rule: R, grads: Tree, state: Any, params: Tree | None, extra: dict[str, Any]
+) -> tuple[R, Array, dict[str, Any]]:
     """Checks the arguments of an update; returns the rule at this step, the 1-based step, and the extras it needs."""
     who = f"{type(rule).__name__}.update"
     if not isinstance(state, RuleState):

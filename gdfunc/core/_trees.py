@@ -129,7 +129,9 @@ def tree_dot(a: Tree, b: Tree) -> Array:
 
 def tree_norm(tree: Tree) -> Array:
     r"""The global norm $\sqrt{\sum_{leaves} \lVert x \rVert^2}$, in at least float32; derivative 0 at a zero tree."""
-    return safe_sqrt(sum((jnp.sum(jnp.square(wide(x))) for x in jax.tree.leaves(tree)), start=jnp.zeros((), jnp.float32)))
+    return safe_sqrt(
+        sum((jnp.sum(jnp.square(wide(x))) for x in jax.tree.leaves(tree)), start=jnp.zeros((), jnp.float32))
+    )
 
 
 def tree_size(tree: Tree) -> int:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core import ArrayRule, Rule, TreeRule, wide
+from ..core import ArrayRule, Rule, TreeRule, Twin, wide
 from ..rules import records
 from ._twins import build, find
 
@@ -77,30 +77,33 @@ def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
     p = jnp.zeros_like(gs[0]) if params is None else jnp.asarray(params, gs[0].dtype)
     if p.shape != gs[0].shape:
         raise ValueError(f"explain needs params shaped as a gradient, {gs[0].shape}, and was given {p.shape}")
-    known = records().get(type(rule).__name__.lower())
-    twin = known.twin("optax") if known and isinstance(rule, known.make) else None  # pyright: ignore[reportArgumentType]
-    theirs = "no record of this rule" if twin is None else build(twin, rule)
-    has_twin = twin is not None and not isinstance(theirs, str)
-    state, twin_state, steps = rule.init(p), theirs.init(p) if has_twin else None, []  # pyright: ignore
+    twin, theirs, why = _twin_of(rule)
+    state, twin_state, steps = rule.init(p), theirs.init(p) if twin else None, []
     for i, g in enumerate(gs):
-        quantities = named(rule, g, state, p)
+        quantities, beside = named(rule, g, state, p), {}
         u, state = rule.update(g, state, p)
-        beside = {}
-        if has_twin:
-            their_u, twin_state = theirs.update(g, twin_state, p)  # pyright: ignore
+        if twin:
+            their_u, twin_state = theirs.update(g, twin_state, p)
             for ours, field in twin.memory.items():
                 if isinstance(field, str) and (value := find(twin_state, field)) is not None:
                     beside[ours] = np.asarray(value)
             beside["update"] = np.asarray(their_u)
         steps.append(Step(i + 1, np.asarray(g), {**quantities, "update": np.asarray(u)}, beside))
         p = p + u
-    return Trace(
-        rule=rule,
-        steps=tuple(steps),
-        twin_name=twin.name if has_twin else "",
-        twin_fields={k: f for k, f in twin.memory.items() if isinstance(f, str)} if has_twin else {},
-        why_no_twin="" if has_twin else str(theirs),
-    )
+    names = {ours: field for ours, field in twin.memory.items() if isinstance(field, str)} if twin else {}
+    return Trace(rule, tuple(steps), twin.name if twin else "", names, why)
+
+
+def _twin_of(rule: Rule) -> tuple[Twin | None, Any, str]:
+    """The Optax twin's record, the twin with this rule's settings, and where there is none, why."""
+    known = records().get(type(rule).__name__.lower())
+    if known is None or type(rule) is not known.make:
+        return None, None, "no record of this rule"
+    twin = known.twin("optax")
+    if twin is None:
+        return None, None, known.no_twin.get("optax", "Optax has none")
+    theirs = build(twin, rule)
+    return (None, None, theirs) if isinstance(theirs, str) else (twin, theirs, "")
 
 
 def named(rule: Any, g: Any, state: Any, p: Any) -> dict[str, np.ndarray]:

@@ -10,7 +10,6 @@ from ._figures import (
     save as save,
     training_curves as training_curves,
 )
-from ._needs import MissingExtra as MissingExtra, need as need
 from ._numbers import number as number, settings as settings
 from ._tables import (
     catalogue as catalogue,

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..core import write_atomically
+from ..core import need, write_atomically
 from ..parity import versions
 from ._figures import save
-from ._needs import need
 from ._numbers import number
 from ._tables import table, text
 

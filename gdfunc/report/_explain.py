@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..core import Rule
+from ..core import Rule, need
 from ..parity import Trace, trace
 from ..rules import records
-from ._needs import need
 from ._tables import rows_of, table, text
 
 _PAGE = """<div>

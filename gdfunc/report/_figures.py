@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import write_atomically
-from ._needs import need
+from ..core import need, write_atomically
 
 # Okabe & Ito 2008: told apart by colour-blind readers too; and dashes, for print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")

@@ -4,8 +4,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core import Record
-from ._needs import need
+from ..core import Record, need
 from ._numbers import number, settings
 
 

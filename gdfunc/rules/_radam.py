@@ -87,7 +87,7 @@ def average_length(b2: Any, t: Any, form: Debias) -> Any:
 def _coefficients(terms: int) -> list[float]:
     c = [Exact(1)]  # of x**n in x / (exp(x) - 1)
     for n in range(1, 2 * terms + 1):
-        c.append(-sum(c[k] / math.factorial(n + 1 - k) for k in range(n)))
+        c.append(-sum((c[k] / math.factorial(n + 1 - k) for k in range(n)), Exact(0)))
     return [float(x) for x in c[2::2]]
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..core import need
+
 
 @contextmanager
 def progress_bar(steps: int, shown: bool) -> Iterator[Callable[[int, float], None]]:
@@ -10,14 +12,13 @@ def progress_bar(steps: int, shown: bool) -> Iterator[Callable[[int, float], Non
     if not shown:
         yield lambda made, loss: None
         return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError as error:
-        raise ImportError(
-            "train(progress=True) needs rich, which gdfunc[lab] brings: pip install 'gdfunc[lab]'"
-        ) from error
-    columns = TextColumn("loss {task.fields[loss]:.4g}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    columns = need("rich.progress")
+    shown_columns = (
+        columns.TextColumn("loss {task.fields[loss]:.4g}"),
+        columns.BarColumn(),
+        columns.MofNCompleteColumn(),
+        columns.TimeRemainingColumn(),
+    )
+    with columns.Progress(*shown_columns, console=need("rich.console").Console(stderr=True)) as bar:
         task = bar.add_task("train", total=steps, loss=float("nan"))
         yield lambda made, loss: bar.update(task, completed=made, loss=loss)
