@@ -9,7 +9,7 @@ import tyro
 
 from gdfunc.core import did_you_mean, write_atomically
 from gdfunc.parity import versions
-from gdfunc.report import number, table, text
+from gdfunc.report import number, table
 
 NAMES = ("cost", "imports", "speed")
 
@@ -33,7 +33,8 @@ def main(names: tyro.conf.Positional[tuple[str, ...]] = NAMES, /, quick: bool = 
         columns = list(dict.fromkeys(column for row in found[name] for column in row))
         show = lambda x: x if isinstance(x, str) else number(x, 4)  # noqa: E731
         rows = [[show(row.get(column, "")) for column in columns] for row in found[name]]
-        print(text(table((module.__doc__ or name).strip(), columns, rows), width=160), end="\n\n")
+        show(table((module.__doc__ or name).strip(), columns, rows), width=160)
+        print()
     if json:
         encoded = json_module.dumps({"schema": 1, "versions": versions(), "rows": found}, indent=1)
         write_atomically(json, lambda file: file.write(encoded.encode()))

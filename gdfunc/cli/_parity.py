@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ..parity import certify, names_of
-from ..report import parity, text
+from ..report import parity, show
 
 
 def show_parity(names: Sequence[str], quick: bool, as_json: bool) -> int:
@@ -18,7 +18,7 @@ def show_parity(names: Sequence[str], quick: bool, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"schema": 1, "certificates": [c.as_dict() for c in certificates]}, indent=1))
     else:
-        print(text(parity(certificates), width=180))
+        show(parity(certificates), width=180)
         for certificate in certificates:
             for row in certificate.rows:
                 if not row.passes:

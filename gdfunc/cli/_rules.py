@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..core import Record
-from ..report import catalogue, explain, page, text
+from ..core import Record, Rule
+from ..report import catalogue, explain, page, show
 from ..rules import get, record, records
 from ._parse import settings
 
@@ -16,20 +16,27 @@ def show_rules(name: str, explained: bool, gradients: Sequence[float], hyper: Se
     if not name:
         if explained:
             raise ValueError("--explain needs the name of a rule: gdfunc rules adam --explain")
-        print(json.dumps({"schema": 1, "rules": [as_dict(r) for r in records().values()]}, indent=1)
-              if as_json else text(catalogue(records(), "Update rules")))  # fmt: skip
-        return 0
-    known = record(name)
-    if not explained:
-        print(json.dumps({"schema": 1, **as_dict(known)}, indent=1) if as_json else text(*page(known)))
-        return 0
-    given = settings(hyper, "--hyper")
-    fields = {field.name: field for field in dataclasses.fields(known.make)}  # pyright: ignore[reportArgumentType]
-    if fields["learning_rate"].default is dataclasses.MISSING:
-        given = {"learning_rate": 0.1, **given}
-    made = explain(get(name, **given), gradients)
-    print(json.dumps({"schema": 1, **_trace(made.trace)}, indent=1) if as_json else f"{known.formula}\n\n{made}")
+        answer, parts = (
+            {"rules": [as_dict(known) for known in records().values()]},
+            [catalogue(records(), "Update rules")],
+        )
+    elif explained:
+        made = explain(with_rate(name, settings(hyper, "--hyper")), gradients)
+        answer, parts = _trace(made.trace), [f"{record(name).formula}\n", *made.parts()]
+    else:
+        answer, parts = as_dict(record(name)), page(record(name))
+    if as_json:
+        print(json.dumps({"schema": 1, **answer}, indent=1))
+    else:
+        show(*parts)
     return 0
+
+
+def with_rate(name: str, hyper: dict[str, Any]) -> Rule:
+    """The rule with these hyperparameters, and a rate of 0.1 where it needs one and is given none."""
+    fields = {field.name: field for field in dataclasses.fields(record(name).make)}  # pyright: ignore[reportArgumentType]
+    rate = {"learning_rate": 0.1} if fields["learning_rate"].default is dataclasses.MISSING else {}
+    return get(name, **{**rate, **hyper})
 
 
 def as_dict(known: Record) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..core import chain, did_you_mean, write_atomically
 from ..data import Dataset
 from ..models import Model
 from ..parity import versions
-from ..report import number, save, table, text, training_curves
+from ..report import number, save, show, table, training_curves
 from ..training import Target, train
 from ._parse import named
 
@@ -93,7 +93,7 @@ def run_training(
         rows = [("loss", number(history.loss[0], 4), number(history.loss[-1], 4))]
         rows += [(f"test {key}", number(x[0], 4), number(x[-1], 4)) for key, x in history.evaluated.items()]
         rows += [("gradient norm", number(history.grad_norm[0], 4), number(history.grad_norm[-1], 4))]
-        print(text(table(repr(update), ("", "first", "last"), rows)))
+        show(table(repr(update), ("", "first", "last"), rows))
         print(f"\n{run.outcome}")
         for path in (*pictures, folder / "history.npz", folder / "run.json"):
             print(f"  {path}")

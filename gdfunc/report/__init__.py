@@ -15,6 +15,7 @@ from ._tables import (
     catalogue as catalogue,
     page as page,
     parity as parity,
+    show as show,
     table as table,
     text as text,
 )

@@ -14,7 +14,7 @@ from ..core import need, write_atomically
 from ..parity import versions
 from ._figures import save
 from ._numbers import number
-from ._tables import table, text
+from ._tables import show, table
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -
         print(encoded)
     else:
         columns = ("claim", "predicted", "measured", "tolerance", "verdict", "source")
-        print(text(table(lab.name.replace("_", " "), columns, [claim.cells for claim in lab.claims]), width=160))
+        show(table(lab.name.replace("_", " "), columns, [claim.cells for claim in lab.claims]), width=160)
         print(f"\n{held} of {len(lab.claims)} claims hold{', with one thing broken on purpose' if mutate else ''}.")
         for picture in [*lab.pictures, kept]:
             print(f"  {picture}")

@@ -28,7 +28,12 @@ class Explanation:
     def __init__(self, trace: Trace):
         self.trace = trace
 
-    def _parts(self) -> dict[str, Any]:
+    def parts(self) -> list[Any]:
+        """The rich renderables."""
+        cells = self._cells()
+        return [table(cells["title"], cells["columns"], cells["rows"], cells["note"])]
+
+    def _cells(self) -> dict[str, Any]:
         known = records().get(type(self.trace.rule).__name__.lower())
         return {
             "title": repr(self.trace.rule),
@@ -39,13 +44,12 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        parts = self._parts()
-        return text(table(parts["title"], parts["columns"], parts["rows"], parts["note"]))
+        return text(*self.parts())
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return need("jinja2").Environment(autoescape=True).from_string(_PAGE).render(**self._parts())
+        return need("jinja2").Environment(autoescape=True).from_string(_PAGE).render(**self._cells())
 
 
 def explain(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Explanation:

@@ -1,6 +1,7 @@
 """Tables for the terminal, by rich; plain text where the output is no terminal."""
 
 import io
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,14 @@ def text(*renderables: Any, width: int = 120) -> str:
         console.print(each)
     lines = (line.rstrip() for line in console.file.getvalue().splitlines())
     return "\n".join(lines).strip("\n")
+
+
+def show(*renderables: Any, width: int = 120) -> None:
+    """Prints renderables: in the terminal's width and colours, or as plain text of `width` where stdout is no terminal."""
+    if sys.stdout.isatty():
+        need("rich.console").Console(highlight=False).print(*renderables, sep="\n")
+    else:
+        print(text(*renderables, width=width))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Any:
