@@ -89,6 +89,11 @@ class Chain(_Combinator):
         return tuple(part.init(params) for part in self.parts)
 
     def update(self, grads, state, params=None, **extra):
+        if not isinstance(state, tuple) or len(state) != len(self.parts):
+            raise ValueError(
+                f"chain.update needs the state that its init or last update returned, one for each of its "
+                f"{len(self.parts)} parts, and was given {type(state).__name__}"
+            )
         new = []
         for part, old in zip(self.parts, state, strict=True):
             grads, after = call_update(part, grads, old, params, extra)

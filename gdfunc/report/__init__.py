@@ -8,6 +8,7 @@ from ._figures import (
     figure as figure,
     positive as positive,
     save as save,
+    style as style,
     training_curves as training_curves,
 )
 from ._numbers import number as number, settings as settings

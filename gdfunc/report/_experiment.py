@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import need, write_atomically
 from ..parity import versions
-from ._figures import save
+from ._figures import save, style
 from ._numbers import number
 from ._tables import show, table
 
@@ -139,7 +139,8 @@ def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -
     )
     lab = Lab(path.stem, quick, mutate, out or Path("results") / path.stem)
     started = time.perf_counter()
-    main(lab)
+    with style():
+        main(lab)
     record = {
         "schema": 1,
         "experiment": lab.name,

@@ -29,10 +29,16 @@ STYLE = {
 }
 
 
+def style() -> Any:
+    """A context in which everything drawn has the project's look: matplotlib reads its settings when a thing is drawn."""
+    matplotlib = need("matplotlib")
+    return matplotlib.rc_context({**STYLE, "axes.prop_cycle": matplotlib.cycler(color=COLOURS)})
+
+
 def figure(
     rows: int = 1, columns: int = 1, *, width: float = 5.0, height: float = 3.4, **options: Any
 ) -> tuple[Any, Any]:
-    """A new figure and its axes, (rows, columns) of them or one, in the project's look.
+    """A new figure and its axes, (rows, columns) of them or one; draw on them within `style()`.
 
     Args:
         rows: rows of axes.
@@ -44,8 +50,7 @@ def figure(
     Returns:
         (figure, axes).
     """
-    matplotlib = need("matplotlib")
-    with matplotlib.rc_context({**STYLE, "axes.prop_cycle": matplotlib.cycler(color=COLOURS)}):
+    with style():
         made = need("matplotlib.figure").Figure(figsize=(width * columns, height * rows), layout="constrained")
         need("matplotlib.backends.backend_agg").FigureCanvasAgg(made)
         return made, made.subplots(rows, columns, **options)
@@ -62,14 +67,11 @@ def save(made: Any, path: str | Path) -> tuple[Path, Path]:
         (the SVG's path, the PNG's path).
     """
     path = Path(path)
-    with need("matplotlib").rc_context(STYLE):
-        svg = write_atomically(
-            path.with_name(path.name + ".svg"),
-            lambda file: made.savefig(file, format="svg", metadata={"Date": None, "Creator": "gdfunc"}),
-        )
-        png = write_atomically(
-            path.with_name(path.name + ".png"), lambda file: made.savefig(file, format="png", dpi=150)
-        )
+    about = {"Date": None, "Creator": "gdfunc"}  # no time stamp: the same picture is the same file
+    svg, png = path.with_name(path.name + ".svg"), path.with_name(path.name + ".png")
+    with style():
+        write_atomically(svg, lambda file: made.savefig(file, format="svg", metadata=about))
+        write_atomically(png, lambda file: made.savefig(file, format="png", dpi=150))
     return svg, png
 
 
@@ -84,19 +86,16 @@ def training_curves(histories: Mapping[str, Any], title: str = "") -> Any:
         The figure.
     """
     made, (left, right) = figure(1, 2)
-    for i, (name, history) in enumerate(histories.items()):
-        style = {
-            "color": COLOURS[i % len(COLOURS)],
-            "linestyle": DASHES[i // len(COLOURS) % len(DASHES)],
-            "label": name,
-        }
-        left.plot(history.step, positive(history.loss), **style)
-        right.plot(history.step, positive(history.grad_norm), **style)
-    for axes, name in ((left, "loss"), (right, "gradient norm")):
-        axes.set(xlabel="step", ylabel=name, yscale="log")
-    left.set_title(title)
-    if len(histories) > 1:
-        right.legend()
+    with style():
+        for i, (name, history) in enumerate(histories.items()):
+            look = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i // len(COLOURS) % len(DASHES)]}
+            left.plot(history.step, positive(history.loss), label=name, **look)
+            right.plot(history.step, positive(history.grad_norm), label=name, **look)
+        for axes, name in ((left, "loss"), (right, "gradient norm")):
+            axes.set(xlabel="step", ylabel=name, yscale="log")
+        left.set_title(title)
+        if len(histories) > 1:
+            right.legend()
     return made
 
 
