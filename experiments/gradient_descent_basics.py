@@ -15,16 +15,17 @@ from gdfunc.rules import SGD, Adam
 
 BLUE, RED, GREEN, *_, BLACK, GREY = COLOURS
 EXACT = {"tolerance": 1e-12, "kind": "absolute"}  # float64, after some hundred operations
+LOGS = {"xscale": "log", "yscale": "log"}
 N = 1024
 data = gd.data.load("linear_regression", n_train=N, condition_number=4, noise=0.3, dtype="float64")
 x, y = data.x_train, data.y_train
 
 
 def descend(loss, start, rule, steps, examples=None, **options):
-    """Where descent stands before each step and after the last, (steps + 1, ...), and the gradients it was given."""
+    """Where descent stood before each step, (steps, ...), and the gradients that it was given there."""
     both = lambda params, grads, updates, batch: {"at": params, "slope": grads}  # noqa: E731
-    run = gd.train(loss, start, examples, rule, steps=steps, measure=both, **options)
-    return np.concatenate([run.history.measured["at"], run.params[None]]), run.history.measured["slope"]
+    seen = gd.train(loss, start, examples, rule, steps=steps, measure=both, **options).history.measured
+    return seen["at"], seen["slope"]
 
 
 def finish(axes, title, place, **labels):
@@ -67,87 +68,81 @@ def bracketing(lab, axes):
     finish(axes, "walking on until the slope changes its sign", "upper left", xlabel="x", ylabel="y", ylim=(-0.9, 6.8))
 
 
-def quadratics(lab, factor, axes):
+def quadratics(lab, factor):
     """Each step multiplies the distance from the minimum along an eigenvector of the Hessian by 1 - rate * lambda."""
 
-    def distances(rule, steps=8, **options):
-        problem = gd.data.problem("quadratic", **options)
-        path = descend(lambda x, _: factor * problem.f(x), jnp.asarray(problem.start), rule, steps)[0]
-        return path - problem.minimiser, *np.linalg.eigh(problem.hessian)
+    def distances(rate, kappa=100):
+        problem = gd.data.problem("quadratic", condition_number=kappa)  # the largest of ten lambda is 1
+        path = descend(lambda x, _: factor * problem.f(x), jnp.asarray(problem.start), SGD(rate), 9)[0]
+        eigenvalues, vectors = np.linalg.eigh(problem.hessian)
+        return np.abs((path - problem.minimiser) @ vectors), eigenvalues
 
-    for rate in (1.9, 2.1):  # the largest lambda is 1, so the limit is at 2
-        away, eigenvalues, vectors = distances(SGD(rate))
-        away = away @ vectors
-        error = np.abs(away - away[0] * (1 - rate * eigenvalues) ** np.arange(9)[:, None]).max()
-        what = f"rate {rate} / L, ten eigenvalues: distances - (1 - rate * lambda)^t"
-        lab.claim(what, predicted=0, measured=error, source="by hand", **EXACT)
-        what = f"rate {rate} / L: the steepest distance {'falls' if rate < 2 else 'grows'} by, a step"
-        seen = abs(away[8, -1] / away[7, -1])
-        lab.claim(what, predicted=abs(1 - rate), measured=seen, source="|1 - rate * lambda|", **EXACT)
+    for rate, verb in ((1.9, "shrinks"), (2.1, "grows")):  # the limit is 2 / lambda
+        away, eigenvalues = distances(rate)
+        error = np.abs(away - np.abs(1 - rate * eigenvalues) ** np.arange(9)[:, None]).max()
+        what, source = f"quadratic, rate {rate}", "|1 - rate * lambda|"
+        lab.claim(f"{what}: ten distances - prediction", predicted=0, measured=error, source=source, **EXACT)
+        measured = away[8, -1] / away[7, -1]
+        lab.claim(f"{what}: the steepest {verb} by", predicted=rate - 1, measured=measured, source=source, **EXACT)
     # The best rate makes the flattest direction as slow as the steepest: 1 - rate * m = rate * L - 1.
     for kappa in (10, 100, 1000):
-        away, _, vectors = distances(SGD(2 / (1 + 1 / kappa)), condition_number=kappa)
-        slowest = np.abs((away[1] @ vectors) / (away[0] @ vectors)).max()
-        what, source = f"kappa {kappa}, rate 2 / (m + L): slowest factor", "(k-1)/(k+1): Polyak 1964; Nocedal & Wright 3.3"
-        lab.claim(what, predicted=(kappa - 1) / (kappa + 1), measured=slowest, source=source, **EXACT)
-    rules = {"gradient descent": SGD(2 / 21), "momentum": SGD(0.04, momentum=0.75), "Adam": Adam(0.1)}
-    for (name, rule), colour in zip(rules.items(), (BLUE, RED, GREEN), strict=True):
-        away, eigenvalues, vectors = distances(rule, steps=60, eigenvalues=(1.0, 20.0), seed=4)
-        axes.plot(*away.T, "o-", color=colour, ms=2.5, lw=1, label=name)
-    grid = np.stack(np.meshgrid(np.linspace(-2, 2), np.linspace(-2, 2)), -1)
-    axes.contour(*np.moveaxis(grid, -1, 0), (grid @ vectors) ** 2 @ eigenvalues, 2.0 ** np.arange(-6, 7), colors=GREY, linewidths=0.6)
-    axes.plot(0, 0, "*", color=BLACK, ms=9)
-    finish(axes, "sixty steps down a valley, kappa = 20", "lower right", xlabel="from the minimum", ylabel="from the minimum")
+        away, _ = distances(2 / (1 + 1 / kappa), kappa)
+        what, source = f"quadratic, kappa {kappa}: slowest factor at 2 / (m + L)", "(k - 1) / (k + 1), Polyak 1964"
+        lab.claim(what, predicted=(kappa - 1) / (kappa + 1), measured=(away[1] / away[0]).max(), source=source, **EXACT)
+
+
+def valley(axes):
+    """Where the curvature differs by direction, one rate is too much for one and too little for the other."""
+    problem = gd.data.problem("rosenbrock")
+    u, v = np.meshgrid(np.linspace(-1.6, 1.5, 200), np.linspace(-0.7, 2.1, 200))
+    height = jax.vmap(problem.f)(np.stack([u.ravel(), v.ravel()], 1)).reshape(u.shape)
+    axes.contour(u, v, height, np.geomspace(0.1, 1000, 13), colors=GREY, linewidths=0.6)
+    rules = {"gradient descent": SGD(0.0012), "momentum 0.9": SGD(0.0012, momentum=0.9), "Adam": Adam(0.05)}
+    for (name, rule), colour, width in zip(rules.items(), (BLUE, RED, GREEN), (4, 1.5, 1.5), strict=True):
+        path = descend(lambda x, _: problem.f(x), jnp.asarray(problem.start), rule, 500)[0]
+        axes.plot(*path.T, color=colour, lw=width, label=name)
+        axes.plot(*path[-1], "o", color=colour, ms=6)
+    axes.plot(*problem.minimiser, "*", color=BLACK, ms=10)
+    finish(axes, "Rosenbrock's valley, 500 steps", "lower left", xlabel="$x_1$", ylabel="$x_2$")
 
 
 def regression(lab, factor, curves, noise):
-    """One example, some, or all: on average the same gradient, for B / N of the work and with about 1 / B of the variance."""
-
-    def loss(w, batch):
-        return factor * gd.losses.squared_error(batch[0] @ w, batch[1]).mean() / 2
-
-    def spread(gradients):
-        return ((gradients - gradients.mean(0)) ** 2).sum((1, 2)).mean()
-
-    # The mean of b out of n numbers has their variance times (n - b) / (b (n - 1)). Here are all batches of 12 examples.
-    law = lambda b, n: (n - b) / (b * (n - 1))  # noqa: E731
-    each, start = np.asarray(jax.vmap(jax.grad(loss), (None, 0))(jnp.zeros((10, 1)), (x, y))), jnp.zeros((10, 1))
-    few, biases, ratios = each[:12], [], []
-    for b in range(1, 12):
-        every = np.stack([few[list(rows)].mean(0) for rows in itertools.combinations(range(12), b)])
-        biases.append(np.abs(every.mean(0) - few.mean(0)).max())
-        ratios.append(spread(every) / spread(few) / law(b, 12))
-    what, source = "all batches of 12 examples, every size", "sampling without replacement"
-    lab.claim(f"{what}: mean - full gradient", predicted=0, measured=max(biases), source=source, **EXACT)
-    lab.claim(f"{what}: least variance / law", predicted=1, measured=min(ratios), source=source, **EXACT)
-    lab.claim(f"{what}: largest variance / law", predicted=1, measured=max(ratios), source=source, **EXACT)
-    for b in (1, 4, 16, 64, 256):  # and those that `train` draws: at rate 0 it stays where it is
+    """One example, some, or all: the same gradient on average, for B / N of the work and with about 1 / B of the variance."""
+    loss = lambda w, batch: factor * gd.losses.squared_error(batch[0] @ w, batch[1]).mean() / 2  # noqa: E731
+    spread = lambda gradients: ((gradients - gradients.mean(0)) ** 2).sum((1, 2)).mean()  # noqa: E731
+    law = lambda b, n: (n - b) / (b * (n - 1))  # noqa: E731  of the mean of b out of n numbers, against that of one
+    start, source = jnp.zeros((10, 1)), "(N - B) / (B (N - 1)), without replacement"
+    each = np.asarray(jax.vmap(jax.grad(loss), (None, 0))(start, (x, y)))
+    for b in (1, 3, 6, 11):  # all the batches that twelve examples have
+        every = np.stack([each[list(rows)].mean(0) for rows in itertools.combinations(range(12), b)])
+        what, ratio = f"all {len(every)} batches of {b} out of 12", spread(every) / spread(each[:12]) / law(b, 12)
+        lab.claim(f"{what}: variance / law", predicted=1, measured=ratio, source=source, **EXACT)
+    for b in (1, 4, 16, 64, 256):  # the batches that `train` draws: at rate 0 it stays where it is
         drawn = descend(loss, start, SGD(0.0), 2048 if lab.quick else 8192, (x, y), batch_size=b)[1]
-        seen = spread(drawn) / spread(each)
-        what = f"`train`, {b} of {N} examples: variance / that of 1"
+        what, seen = f"`train`, {b} of {N} examples: variance / that of 1", spread(drawn) / spread(each)
         lab.claim(what, predicted=law(b, N), measured=seen, tolerance=0.1, source=source)
         noise.plot(b, seen, "o", color=BLUE, label="batches that `train` draws" if b == 1 else None)
     bias = np.abs(drawn[: N // b].mean(0) - each.mean(0)).max()
-    lab.claim("`train`, one epoch: mean - full gradient", predicted=0, measured=bias, source=source, **EXACT)
+    lab.claim("`train`, one epoch: mean - full gradient", predicted=0, measured=bias, source="unbiased", **EXACT)
     b = np.geomspace(1, 1000, 200)
     noise.plot(b, law(b, N), color=RED, ls=DASHES[1], label="(N - B) / (B (N - 1))")
     noise.plot(b, 1 / b, color=GREY, ls=DASHES[3], label="1 / B, with replacement")
-    noise.set(xscale="log", yscale="log", ylim=(1e-4, 2), ylabel="variance of the gradient / that of one example")
-    finish(noise, "a batch's gradient: right on average, and noisy", "lower left", xlabel=f"batch size B, of N = {N}")
+    labels = {"xlabel": f"batch size B, of N = {N}", "ylabel": "variance / that of one example"}
+    finish(noise, "a batch's gradient is noisy, and right on average", "lower left", ylim=(1e-4, 2), **LOGS, **labels)
 
     rate, best = 0.05, np.linalg.lstsq(x, y)[0]
     h, vectors = np.linalg.eigh(x.T @ x / N)
-    for name, b, colour in ((f"all {N}", None, BLUE), ("32", 32, GREEN), ("1", 1, RED)):
-        steps = (5 if lab.quick else 20) * N // (b or N)
-        path = descend(loss, start, SGD(rate), steps, (x, y), batch_size=b, order="replace")[0]
-        t = np.unique(np.geomspace(1, steps, 300).astype(int))
-        curves.plot(t * (b or N) / N, ((x @ (path[t] - best)) ** 2).mean((1, 2)) / 2, color=colour, label=f"batch: {name}")
-        # Predicted: what is left of the start, and the floor of `noise_floor` below, of every eigenvector.
-        left, s2 = (1 - rate * h) ** (2 * t[:, None]), h * np.mean((x @ best - y) ** 2) / (b or np.inf)
+    for name, b, colour in ((f"all {N}", N, BLUE), ("32", 32, GREEN), ("1", 1, RED)):
+        steps, how = (5 if lab.quick else 20) * N // b, {} if b == N else {"batch_size": b, "order": "replace"}
+        t = np.unique(np.geomspace(1, steps - 1, 300).astype(int))
+        path = descend(loss, start, SGD(rate), steps, (x, y), **how)[0][t]
+        curves.plot(t * b / N, ((x @ (path - best)) ** 2).mean((1, 2)) / 2, color=colour, label=f"batch: {name}")
+        # Predicted: what is left of the start along each eigenvector, and the floor of which `noise_floor` below speaks.
+        left, s2 = (1 - rate * h) ** (2 * t[:, None]), h * np.mean((x @ best - y) ** 2) * (b < N) / b
         square = left * (vectors.T @ best)[:, 0] ** 2 + (1 - left) * rate * s2 / (h * (2 - rate * h))
-        curves.plot(t * (b or N) / N, square @ h / 2, color=BLACK, ls=DASHES[1], lw=1)
-    curves.set(xscale="log", yscale="log", xlabel="passes through the data", ylabel="loss above its minimum")
-    finish(curves, f"linear regression, rate {rate}; dashed: predicted", "lower left")
+        curves.plot(t * b / N, square @ h / 2, color=BLACK, ls=DASHES[1], lw=1)
+    labels = {"xlabel": "passes through the data", "ylabel": "loss above its minimum"}
+    finish(curves, f"linear regression, rate {rate}; dashed: predicted", "lower left", **LOGS, **labels)
 
 
 def noise_floor(lab, factor):
@@ -166,7 +161,7 @@ def neuron(lab, factor):
     """A sigmoid neuron that is to say 0 and says 1 learns slowly where it is most wrong: its slope there is a (1 - a)."""
     output = lambda weight_and_bias: 1 / (1 + jnp.exp(-weight_and_bias.sum(-1)))  # noqa: E731
     start = jnp.array([[0.6, 0.9], [2.0, 2.0]])
-    path = descend(lambda p, _: factor * (output(p) ** 2).sum() / 2, start, SGD(0.15), 300)[0]
+    path = descend(lambda p, _: factor * (output(p) ** 2).sum() / 2, start, SGD(0.15), 301)[0]
     names = ("(0.6, 0.9): at first", "(2, 2): at first", "(0.6, 0.9): after 300 epochs", "(2, 2): after 300 epochs")
     for name, printed, seen in zip(names, (0.82, 0.98, 0.09, 0.20), output(path[[0, -1]]).ravel(), strict=True):
         half_digit = {"tolerance": 0.005, "kind": "absolute", "source": "Nielsen 2015, chapter 3"}
@@ -179,7 +174,8 @@ def main(lab: Lab):
     with jax.enable_x64(True):
         derivatives(lab)
         bracketing(lab, panels[0, 1])
-        quadratics(lab, factor, panels[0, 0])
+        quadratics(lab, factor)
+        valley(panels[0, 0])
         regression(lab, factor, *panels[1])
         noise_floor(lab, factor)
         neuron(lab, factor)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import gdfunc as gd
-from gdfunc.report import COLOURS, Lab, figure, number, run_experiment
+from gdfunc.report import COLOURS, Lab, figure, run_experiment
 
 WIDTH, DEPTH = 100, 30
 LN_10 = float(np.log(10))  # the loss of a network that answers "one in ten" to everything
@@ -31,7 +31,8 @@ def error(output, labels):
 def look(model):
     """Compiles a look into many networks: mean squares of z_l and of dL/dz_l, each (networks, layers)."""
     see = lambda params, x, y: gd.models.layer_signals(model, params, x, lambda output: error(output, y))  # noqa: E731
-    return jax.jit(lambda *networks: jax.vmap(see)(*networks)[0:3:2])
+    compiled = jax.jit(lambda *networks: jax.vmap(see)(*networks)[0:3:2])
+    return lambda *networks: [np.asarray(squares, np.float64) for squares in compiled(*networks)]
 
 
 def train(model, rules, params, keys, steps):
@@ -51,7 +52,8 @@ def train(model, rules, params, keys, steps):
     # A rule's numbers are its leaves: mapping over an SGD with three rates is the sweep.
     rates = jax.vmap(one, in_axes=(gd.in_axes(rules), None, None))
     seeds = jax.vmap(rates, in_axes=(None, 0, 0))
-    return jax.jit(jax.vmap(seeds, in_axes=(None, 0, None)))(rules, params, keys)
+    losses, params = jax.jit(jax.vmap(seeds, in_axes=(None, 0, None)))(rules, params, keys)
+    return np.asarray(losses), params
 
 
 def gaussian_mean(f):
@@ -59,92 +61,131 @@ def gaussian_mean(f):
     return float(np.sum(f(z) * np.exp(-(z**2) / 2)) / np.sum(np.exp(-(z**2) / 2)))
 
 
+def within(lab, what, predicted, measured, tolerance, source):
+    lab.claim(what, predicted=predicted, measured=np.mean(measured), tolerance=tolerance, source=source)
+
+
 def main(lab: Lab):
     he = gd.init.variance_scaling(1.0, "in") if lab.mutate else gd.init.he_normal("relu")
-    xavier = gd.init.xavier_uniform()
+    xavier = gd.init.xavier_normal()
     standard = gd.init.variance_scaling(3**-0.5, "in", "uniform")  # on +-1 / sqrt(n), the habit before Glorot
     nets = 100 if lab.quick else 200
     keys = jax.random.split(jax.random.key(0), nets)
-    one_digit_each = x[:nets, None], y[:nets, None]
 
     # 1. A layer multiplies the mean square of its input by n Var(w), times the share that the activation lets through; the
-    # gradient going back, likewise. Thirty factors in a row leave a signal only if each is 1. Given all but the signs of the
-    # weights, relu passes half of every square ON AVERAGE, at any width and for any input: hence the factors below are
-    # means over networks of q_l+1 / q_l. (Not the ratio of the ends: its fourth moment belongs to a few freak networks.)
+    # gradient going back, likewise. Thirty factors in a row leave a signal only if each of them is 1. The signs of a layer's
+    # weights are a coin's, so relu passes half of the squares ON AVERAGE, at any width and for any input: hence the factors
+    # below are means over layers and networks. (Not the ratio of the ends: a few freak networks make up its mean.)
+    # Sigmoid: Var z = E phi(z)^2 has a fixed point, and there a layer multiplies the gradient's by E phi'(z)^2.
     sigmoid = lambda z: 1 / (1 + np.exp(-z))  # noqa: E731
     q = 0.25
-    for _ in range(30):  # Var z = E phi(z)^2 has a fixed point, and there a layer shrinks the gradient by E phi'(z)^2
+    for _ in range(30):
         q = gaussian_mean(lambda z, q=q: sigmoid(q**0.5 * z) ** 2)
     slope = gaussian_mean(lambda z: (sigmoid(q**0.5 * z) * sigmoid(-(q**0.5) * z)) ** 2)
-    cases = {  # activation, initialisation, factor forward and back, where from
+    cases = {  # activation, initialisation, factor forward (None: not claimed) and back, where from
         "ReLU, He": ("relu", he, 1.0, 1.0, "He 2015, eq 10 and 14"),
         "ReLU, Xavier": ("relu", xavier, 0.5, 0.5, "He 2015, section 2.2"),
         "linear, Xavier": ("identity", xavier, 1.0, 1.0, "Glorot 2010, eq 5-12"),
         "linear, standard": ("identity", standard, 1 / 3, 1 / 3, "Glorot 2010, eq 15"),
-        "sigmoid, Xavier": ("sigmoid", xavier, 1.0, slope, "Schoenholz 2017, chi_1"),
+        "sigmoid, Xavier": ("sigmoid", xavier, None, slope, "Schoenholz 2017, chi_1"),
     }
     looks = {activation: look(network(activation)) for activation in ("relu", "identity", "sigmoid")}
-    seen = {}
+    seen, starts = {}, {}
     for name, (activation, weights, forward, back, source) in cases.items():
         lab.say(name)
-        params = jax.vmap(network(activation, weights).init)(keys)  # not jitted: one operation is compiled for all cases
-        seen[name] = z, g = [np.asarray(each, np.float64) for each in looks[activation](params, *one_digit_each)]
-        first = 15 if activation == "sigmoid" else 0  # 0.056**30 is below what a float32 holds, and z needs some layers
-        passed, returned = z[:, 1:-1] / z[:, :-2], g[:, first:-2] / g[:, first + 1 : -1]
-        if activation != "sigmoid":
-            lab.claim(f"{name}: signal, factor a layer", predicted=forward, measured=passed.mean(), tolerance=0.01, source=source)  # fmt: skip
-        lab.claim(f"{name}: gradient, factor a layer", predicted=back, measured=returned.mean(), tolerance=0.01, source=source)  # fmt: skip
-    lab.claim("sigmoid, Xavier: phi' <= 1/4, squared", predicted=1 / 16, measured=returned.mean(), kind="at_most", source="Hochreiter 1991")  # fmt: skip
+        params = jax.vmap(network(activation, weights).init)(keys)  # not jitted: what one case compiles, the others use
+        starts[name] = jax.tree.map(lambda p: p[:3], params)
+        z, g = seen[name] = looks[activation](params, x[:nets, None], y[:nets, None])  # each network sees one digit
+        if forward is not None:
+            within(lab, f"{name}: signal, factor a layer", forward, z[:, 1:-1] / z[:, :-2], 0.01, source)
+        top = g[:, 15:-1] if activation == "sigmoid" else g[:, :-1]  # 0.056**30 is below what a float32 holds
+        within(lab, f"{name}: gradient, factor a layer", back, top[:, :-1] / top[:, 1:], 0.01, source)
+    lab.claim("sigmoid, Xavier: at most max phi'^2", predicted=1 / 16, measured=lab.claims[-1].measured, kind="at_most", source="Hochreiter 1991")  # fmt: skip
 
-    # The network that one actually draws does worse than the mean. A layer's factor has variance 5 / n, so its logarithm
-    # has mean -2.5 / n: at width 100 He's typical network keeps 97.5 % a layer, and half of it after 30.
-    z, _ = seen["ReLU, He"]
-    typical = np.exp(np.mean(np.log(z[:, 1:-1] / z[:, :-2])))
-    lab.claim("ReLU, He: the typical network", predicted=np.exp(-2.5 / WIDTH), measured=typical, tolerance=0.01, source="Hanin & Nica 2019")  # fmt: skip
+    # The network that one actually draws does worse than the mean: a factor with variance 5 / n has a logarithm with mean
+    # -2.5 / n. At width 100 He's typical network keeps 97.5 % a layer, and half of the mean square after 30.
+    logs = {name: np.log(z[:, 1:-1] / z[:, :-2]).mean() for name, (z, _) in seen.items()}
+    within(lab, "ReLU, He: factor of the typical network", np.exp(-2.5 / WIDTH), np.exp(logs["ReLU, He"]), 0.01, "Hanin & Nica 2019")  # fmt: skip
+    # He's own words are of standard deviations. The two started from the same keys, so chance cancels.
+    lost = (logs["ReLU, Xavier"] - logs["ReLU, He"]) / 2 * (DEPTH - 1) / np.log(2)
+    within(lab, "Xavier / He after 30 layers, log2 of the std", -14.5, lost, 1e-3, "He 2015, section 2.2")
 
-    # He compares standard deviations: Xavier's signal is 1 / sqrt(2) of his a layer. Each column of weights is scaled the
-    # same, so the typical network's 2.5 % cancel.
-    drop = {name: np.mean(np.log(z[:, -2] / z[:, 0])) / 2 for name, (z, _) in seen.items()}
-    lost = (drop["ReLU, Xavier"] - drop["ReLU, He"]) / (DEPTH - 2) * (DEPTH - 1)
-    lab.claim("Xavier / He: signal lost, in powers of 2", predicted=-14.5, measured=lost / np.log(2), tolerance=0.01, source="He 2015, section 2.2")  # fmt: skip
-
-    # 2. Which n? With equal widths nobody can tell: test where they differ. Fan in keeps the signal, fan out the gradient.
+    # 2. Which n? With equal widths nobody can tell. Where they differ, fan in keeps the signal, fan out the gradient.
     lab.say("fan in, fan out")
-    widths = (64, 100, 400, 1600, 10)
+    widths = (64, 100, 400, 10)
     see = look(network("relu", sizes=widths))
-    some = slice(0, 60)
+    many = jax.random.split(keys[0], 600)  # as a factor's variance is now 5 / 100 and there is but one layer
     for fan, forward, back in (("in", 1.0, 4.0), ("out", 0.25, 1.0)):
-        weights = gd.init.he_normal("relu", fan=fan)
-        z, g = see(jax.vmap(network("relu", weights, widths).init)(keys[some]), *(a[some] for a in one_digit_each))
-        for what, predicted, measured in (("signal", forward, z[:, 2] / z[:, 1]), ("gradient", back, g[:, 1] / g[:, 2])):
-            lab.claim(f"400 to 1600 wide, fan {fan}: {what}", predicted=predicted, measured=measured.mean(), tolerance=0.04, source="He 2015, eq 10 and 14")  # fmt: skip
+        params = jax.vmap(network("relu", gd.init.he_normal("relu", fan=fan), widths).init)(many)
+        z, g = see(params, x[:600, None], y[:600, None])
+        within(lab, f"100 to 400 wide, fan {fan}: signal", forward, z[:, 1] / z[:, 0], 0.03, "He 2015, eq 10")
+        within(lab, f"100 to 400 wide, fan {fan}: gradient", back, g[:, 0] / g[:, 1], 0.03, "He 2015, eq 14")
 
-    # 3. Does it matter? With Xavier, the 30-layer ReLU network's output is 2**-15 of what it should be, whatever the digit,
-    # and so is what comes back: the loss stays at ln 10. The rule, fixed beforehand: of a few rates, the one with the
-    # least loss at the end, on average over seeds; no outcome is left out, and one that is not finite counts as infinite.
-    # What does not carry over from the paper: its 22-layer network converges from both starts. Ours, fully connected and
-    # 100 wide, does not (third bar pair): less depth is needed to stop it.
-    steps, depths = (300, (DEPTH,)) if lab.quick else (600, (10, 22, DEPTH))
+    # 3. Does it matter? With Xavier, what 30 ReLU layers put out is 2**-14.5 of what it should be, whatever the digit, and so
+    # is the gradient: the loss stays at ln 10. The rule, fixed beforehand: of these rates, the one whose loss at the end (its
+    # last 50 steps) is least on average over the seeds; one that is not finite counts as infinite, and no run is left out.
+    # What does not carry over: He's 22-layer convolutional network learns from Xavier's start too, only later (figure 2).
+    # Ours, fully connected and 100 wide, is still at ln 10 when He's is done (last panel): it takes less depth to stop it.
+    steps, depths, seeds = (250, (DEPTH,), 2) if lab.quick else (600, (10, 22, DEPTH), 3)
     rates = np.array([0.001, 0.003] if lab.quick else [0.001, 0.003, 0.01], np.float32)
-    rules = gd.rules.SGD(rates, momentum=0.9)
-    final, spent = {}, {}
+    runs = {}
     for depth in depths:
-        lab.say(f"training {depth} layers")
-        seeds = keys[: (2 if lab.quick else 3) if depth == DEPTH else 1]
-        sizes = (64, *[WIDTH] * (depth - 1), 10)
-        starts = [jax.vmap(network("relu", weights, sizes).init)(seeds) for weights in (he, xavier)]
-        both = jax.tree.map(lambda *pair: jnp.stack(pair), *starts)
-        losses, params = train(network("relu", sizes=sizes), rules, both, seeds, steps)
-        ends = np.asarray(losses[..., -50:]).mean(-1)  # (start, seed, rate)
+        lab.say(f"training {depth} layers, {steps} steps")
+        count = seeds if depth == DEPTH else 1
+        pair = jax.tree.map(lambda *p, n=count: jnp.stack(p)[:, :n], starts["ReLU, He"], starts["ReLU, Xavier"])
+        pair = {**pair, "hidden": {"weight": pair["hidden"]["weight"][:, :, : depth - 2]}}  # the deep one's first layers
+        model = network("relu", sizes=(64, *[WIDTH] * (depth - 1), 10))
+        losses, params = train(model, gd.rules.SGD(rates, momentum=0.9), pair, keys[:count], steps)
+        ends = losses[..., -50:].mean(-1)  # (start, seed, rate)
         best = np.where(np.isfinite(ends), ends, np.inf).mean(1).argmin(-1)
-        final[depth] = [ends[i, :, best[i]] for i in range(2)]
-    trained = {name: jax.tree.map(lambda p, i=i: p[i, :, best[i]], params) for i, name in enumerate(("He", "Xavier"))}
-    spent = {name: np.asarray(losses[i, :, best[i]]) for i, name in enumerate(trained)}
+        for i, name in enumerate(("He", "Xavier")):
+            runs[name, depth] = losses[i, :, best[i]], jax.tree.map(lambda p, i=i, k=best[i]: p[i, :, k], params)
     farthest = ends[1].flat[np.abs(ends[1] - LN_10).argmax()]
-    lab.claim("30 ReLU layers, Xavier: loss stays at ln 10", predicted=LN_10, measured=farthest, tolerance=1e-4, kind="absolute", source="He 2015, figure 3")  # fmt: skip
-    lab.claim("30 ReLU layers, He: loss at the end", predicted=0.5 if lab.quick else 0.1, measured=max(final[DEPTH][0]), kind="at_most", source="He 2015, figure 3")  # fmt: skip
-    print(ends, best, final)
-    print("bars")
+    lab.claim("30 ReLU layers, Xavier: every run's loss at the end", predicted=LN_10, measured=farthest, tolerance=1e-4, kind="absolute", source="He 2015, figure 3")  # fmt: skip
+    lab.claim("30 ReLU layers, He: the median", predicted=0.5 if lab.quick else 0.1, measured=np.median(ends[0, :, best[0]]), kind="at_most", source="He 2015, figure 3")  # fmt: skip
+
+    batch = [jnp.stack([a[:100]] * seeds) for a in (x, y)]
+    after = {name: look(network("relu"))(runs[name, DEPTH][1], *batch)[1] for name in ("He", "Xavier")}
+    lab.keep(signal={k: z.mean(0) for k, (z, _) in seen.items()}, gradient={k: g.mean(0) for k, (_, g) in seen.items()})
+    lab.keep(gradient_after=after, final={f"{k} {d}": loss[:, -50:].mean(1) for (k, d), (loss, _) in runs.items()})
+    draw(lab, cases, seen, after, {key: losses for key, (losses, _) in runs.items()})
+
+
+def draw(lab, cases, seen, after, runs):
+    made, ((signal, gradient), (curves, ends)) = figure(2, 2, width=5.4, height=4.0)
+    layer = np.arange(1, DEPTH)  # the last layer, 100 to 10, is another kind
+    for (name, (_, _, forward, back, _)), colour in zip(cases.items(), COLOURS, strict=False):
+        z, g = (each[:, :-1] for each in seen[name])
+        dots = {"ls": "", "marker": "o", "ms": 3.5, "color": colour, "label": name}
+        signal.plot(layer, z.mean(0), **dots)
+        signal.fill_between(layer, *np.quantile(z, (0.1, 0.9), axis=0), color=colour, alpha=0.15, lw=0)
+        if forward is not None:
+            signal.plot(layer, z.mean(0)[0] * forward ** (layer - 1.0), "--", color=colour, lw=1)
+        gradient.plot(layer, g.mean(0) / g.mean(0)[-1], **{**dots, "label": None})
+        gradient.plot(layer, back ** (layer[-1] - layer.astype(float)), "--", color=colour, lw=1)
+    for (name, g), colour in zip(after.items(), COLOURS, strict=False):
+        label = f"ReLU, {name}, after training"
+        gradient.plot(layer, (g[:, :-1] / g[:, -2:-1]).mean(0), "-", color=colour, lw=3, alpha=0.4, label=label)
+    for i, name in enumerate(("He", "Xavier")):
+        final = {depth: losses[:, -50:].mean(1) for (start, depth), losses in runs.items() if start == name}
+        ends.plot(final.keys(), [np.median(each) for each in final.values()], color=COLOURS[i], alpha=0.4)
+        for depth, each in final.items():
+            ends.plot([depth] * len(each), each, "o", ms=6, color=COLOURS[i], label=name if depth == DEPTH else None)
+        smooth = runs[name, DEPTH].reshape(len(final[DEPTH]), -1, 10).mean(-1)
+        curves.plot(np.arange(smooth.shape[1]) * 10 + 5, smooth.T, color=COLOURS[i], lw=1.2, label=[f"{name}, each seed", *[None] * (len(smooth) - 1)])  # fmt: skip
+    for axes in (curves, ends):
+        axes.axhline(LN_10, color="black", ls=":", lw=1.2, label="ln 10: one in ten, whatever the digit")
+    for axes, title, x_label, y_label, limits, corner in (
+        (signal, "Signal: dots measured, dashes predicted, bands 80 % of nets", "layer", "mean square of $z_l$", (1e-19, 1e6), "lower left"),
+        (gradient, "Gradient, going back: dots at the start, dashes predicted", "layer", r"mean square of $\partial L / \partial z_l$, relative to the top", (1e-19, 1e6), "lower left"),
+        (curves, f"{DEPTH} ReLU layers learning digits, each start at its best rate", "step", "loss, mean of 10 steps", (1e-2, 6), "lower left"),
+        (ends, "Loss at the end, by depth", "layers", "loss, mean of the last 50 steps", (5e-5, 6), "lower right"),
+    ):  # fmt: skip
+        axes.set_title(title, loc="left", fontsize=10)
+        axes.set(xlabel=x_label, ylabel=y_label, yscale="log", ylim=limits)
+        axes.legend(loc=corner, fontsize=8, frameon=False)
+    ends.set_xticks([depth for _, depth in runs])
+    lab.figure(made)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,17 @@ def certify_as(monkeypatch):
     return certify
 
 
+def applies(deviation, record):
+    """Whether a setting of the record meets it; the paper meets every setting."""
+    twins = {twin.name: twin for twin in record.twins}
+    for settings in record.settings:
+        ours = fields(record.make(**settings))
+        arguments = twins[deviation.twin].arguments(**ours) if deviation.twin in twins else {}
+        if not isinstance(arguments, str) and all(ours[k] == v for k, v in deviation.settings.items()):
+            return True
+    return False
+
+
 @every_record
 def test_a_rule_is_certified_and_each_deviation_of_its_record_is_seen(record):
     certificate = parity.certify(record.name, quick=True)
@@ -37,7 +48,7 @@ def test_a_rule_is_certified_and_each_deviation_of_its_record_is_seen(record):
     assert {"L0", "L2"} <= {row.layer for row in certificate.rows}
     assert {row.witness for row in certificate.rows} == {"paper", *(twin.name for twin in record.twins)}
     seen = {(row.witness, row.deviation) for row in certificate.rows if row.verdict == "expected"}
-    assert seen == {(deviation.twin, deviation.what) for deviation in record.deviations}
+    assert seen == {(deviation.twin, deviation.what) for deviation in record.deviations if applies(deviation, record)}
     assert json.loads(json.dumps(certificate.as_dict()))["passes"] is True
     assert str(certificate).startswith(f"{record.name}: ")
 

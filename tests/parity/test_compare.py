@@ -76,7 +76,10 @@ def test_nan_agrees_with_nothing_not_even_with_nan():
 
 
 def test_an_infinity_agrees_with_nothing():
-    assert compare(stateless(lambda g: g + jnp.inf), stateless(lambda g: g + jnp.inf)).error == np.inf
+    infinite = stateless(lambda g: g + jnp.inf)
+    for pair in ((infinite, infinite), (infinite, rules.SGD(0.1)), (rules.SGD(0.1), infinite)):
+        with np.errstate(invalid="ignore"):
+            assert compare(*pair).error == np.inf
 
 
 def test_another_dtype_is_a_difference():
@@ -131,7 +134,7 @@ def test_a_tolerance_may_be_given():
 def test_the_two_are_described():
     seen = compare(gd.chain(rules.SGD(0.1)), optax.chain(optax.scale(-0.1), optax.identity()))
     assert seen.first == "chain(SGD(learning_rate=0.1, momentum=None, dampening=0.0))"
-    assert seen.second == "the Optax chain"
+    assert seen.second.endswith("Optax chain")
     assert seen.agrees
 
 

@@ -68,7 +68,8 @@ def test_a_rule_without_a_record_is_traced_too():
 def test_quantities_come_in_the_order_of_the_formula_and_the_updates_are_the_rules(record):
     rule = record.make(**record.settings[0])
     source = ast.parse(textwrap.dedent(inspect.getsource(record.make.step)))
-    stored = [n.id for n in ast.walk(source) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    names = [n for n in ast.walk(source) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    stored = [n.id for n in sorted(names, key=lambda n: (n.lineno, n.col_offset))]
     trace = parity.trace(rule, GRADIENTS, params=0.5)
     p = jnp.asarray(0.5)
     state = rule.init(p)
