@@ -14,18 +14,25 @@ import gdfunc as gd
 from gdfunc.report import COLOURS, Lab, figure, run_experiment
 
 WIDTH, DEPTH = 100, 30
+SIZES = (64, *[WIDTH] * (DEPTH - 1), 10)
 LN_10 = float(np.log(10))  # the loss of a network that answers "one in ten" to everything
 digits = gd.data.load("digits")
 x, y = jnp.asarray(digits.x_train), jnp.asarray(digits.y_train)
 
 
-def network(activation, weights=None, sizes=(64, *[WIDTH] * (DEPTH - 1), 10)):
+def network(activation, sizes=SIZES, weights=None):
     """Without biases, which start at 0 in every paper here: all that passes a layer passes its weights."""
     return gd.models.mlp(sizes, activation, weights, bias=False)
 
 
 def error(output, labels):
     return gd.losses.mean(gd.losses.softmax_cross_entropy(output, labels))
+
+
+def draw(inits, keys, sizes=SIZES):
+    """Parameters from each initialisation and the same keys, as one program: drawing takes longer to compile than to run."""
+    starts = {name: network("relu", sizes, weights).init for name, weights in inits.items()}
+    return jax.jit(lambda keys: {name: jax.vmap(init)(keys) for name, init in starts.items()})(keys)
 
 
 def look(model):
@@ -61,16 +68,17 @@ def gaussian_mean(f):
     return float(np.sum(f(z) * np.exp(-(z**2) / 2)) / np.sum(np.exp(-(z**2) / 2)))
 
 
-def within(lab, what, predicted, measured, tolerance, source):
-    lab.claim(what, predicted=predicted, measured=np.mean(measured), tolerance=tolerance, source=source)
+def claim(lab, what, predicted, measured, tolerance, source, kind="relative"):
+    lab.claim(what, predicted=predicted, measured=np.mean(measured), tolerance=tolerance, kind=kind, source=source)
 
 
 def main(lab: Lab):
-    he = gd.init.variance_scaling(1.0, "in") if lab.mutate else gd.init.he_normal("relu")
-    xavier = gd.init.xavier_normal()
-    standard = gd.init.variance_scaling(3**-0.5, "in", "uniform")  # on +-1 / sqrt(n), the habit before Glorot
-    nets = 100 if lab.quick else 200
-    keys = jax.random.split(jax.random.key(0), nets)
+    inits = {
+        "He": gd.init.variance_scaling(1.0, "in") if lab.mutate else gd.init.he_normal("relu"),
+        "Xavier": gd.init.xavier_normal(),
+        "standard": gd.init.variance_scaling(3**-0.5, "in", "uniform"),  # on +-1 / sqrt(n), the habit before Glorot
+    }
+    keys = jax.random.split(jax.random.key(0), nets := 100 if lab.quick else 200)
 
     # 1. A layer multiplies the mean square of its input by n Var(w), times the share that the activation lets through; the
     # gradient going back, likewise. Thirty factors in a row leave a signal only if each of them is 1. The signs of a layer's
@@ -82,44 +90,46 @@ def main(lab: Lab):
     for _ in range(30):
         q = gaussian_mean(lambda z, q=q: sigmoid(q**0.5 * z) ** 2)
     slope = gaussian_mean(lambda z: (sigmoid(q**0.5 * z) * sigmoid(-(q**0.5) * z)) ** 2)
-    cases = {  # activation, initialisation, factor forward (None: not claimed) and back, where from
-        "ReLU, He": ("relu", he, 1.0, 1.0, "He 2015, eq 10 and 14"),
-        "ReLU, Xavier": ("relu", xavier, 0.5, 0.5, "He 2015, section 2.2"),
-        "linear, Xavier": ("identity", xavier, 1.0, 1.0, "Glorot 2010, eq 5-12"),
-        "linear, standard": ("identity", standard, 1 / 3, 1 / 3, "Glorot 2010, eq 15"),
-        "sigmoid, Xavier": ("sigmoid", xavier, None, slope, "Schoenholz 2017, chi_1"),
+    cases = {  # (activation, initialisation): factor forward (None: not claimed) and back, where from
+        ("relu", "He"): (1.0, 1.0, "He 2015, eq 10 and 14"),
+        ("relu", "Xavier"): (0.5, 0.5, "He 2015, section 2.2"),
+        ("identity", "Xavier"): (1.0, 1.0, "Glorot 2010, eq 5-12"),
+        ("identity", "standard"): (1 / 3, 1 / 3, "Glorot 2010, eq 15"),
+        ("sigmoid", "Xavier"): (None, slope, "Schoenholz 2017, chi_1"),
     }
+    lab.say(f"drawing {3 * nets} networks")
+    starts = draw(inits, keys)
     looks = {activation: look(network(activation)) for activation in ("relu", "identity", "sigmoid")}
-    seen, starts = {}, {}
-    for name, (activation, weights, forward, back, source) in cases.items():
-        lab.say(name)
-        params = jax.vmap(network(activation, weights).init)(keys)  # not jitted: what one case compiles, the others use
-        starts[name] = jax.tree.map(lambda p: p[:3], params)
-        z, g = seen[name] = looks[activation](params, x[:nets, None], y[:nets, None])  # each network sees one digit
+    seen = {}
+    for case, (forward, back, source) in cases.items():
+        activation, start = case
+        z, g = seen[case] = looks[activation](
+            starts[start], x[:nets, None], y[:nets, None]
+        )  # each network sees one digit
         if forward is not None:
-            within(lab, f"{name}: signal, factor a layer", forward, z[:, 1:-1] / z[:, :-2], 0.01, source)
+            claim(lab, f"{activation}, {start}: signal, factor a layer", forward, z[:, 1:-1] / z[:, :-2], 0.01, source)
         top = g[:, 15:-1] if activation == "sigmoid" else g[:, :-1]  # 0.056**30 is below what a float32 holds
-        within(lab, f"{name}: gradient, factor a layer", back, top[:, :-1] / top[:, 1:], 0.01, source)
-    lab.claim("sigmoid, Xavier: at most max phi'^2", predicted=1 / 16, measured=lab.claims[-1].measured, kind="at_most", source="Hochreiter 1991")  # fmt: skip
+        claim(lab, f"{activation}, {start}: gradient, factor a layer", back, top[:, :-1] / top[:, 1:], 0.01, source)
+    claim(lab, "sigmoid, Xavier: at most max phi'^2", 1 / 16, lab.claims[-1].measured, 0, "Hochreiter 1991", "at_most")
 
     # The network that one actually draws does worse than the mean: a factor with variance 5 / n has a logarithm with mean
     # -2.5 / n. At width 100 He's typical network keeps 97.5 % a layer, and half of the mean square after 30.
-    logs = {name: np.log(z[:, 1:-1] / z[:, :-2]).mean() for name, (z, _) in seen.items()}
-    within(lab, "ReLU, He: factor of the typical network", np.exp(-2.5 / WIDTH), np.exp(logs["ReLU, He"]), 0.01, "Hanin & Nica 2019")  # fmt: skip
+    he, xavier = (np.log(z[:, 1:-1] / z[:, :-2]).mean() for z, _ in (seen["relu", "He"], seen["relu", "Xavier"]))
+    claim(lab, "relu, He: factor of the typical network", np.exp(-2.5 / WIDTH), np.exp(he), 0.01, "Hanin & Nica 2019")
     # He's own words are of standard deviations. The two started from the same keys, so chance cancels.
-    lost = (logs["ReLU, Xavier"] - logs["ReLU, He"]) / 2 * (DEPTH - 1) / np.log(2)
-    within(lab, "Xavier / He after 30 layers, log2 of the std", -14.5, lost, 1e-3, "He 2015, section 2.2")
+    lost = (xavier - he) / 2 * (DEPTH - 1) / np.log(2)
+    claim(lab, "Xavier / He after 30 layers, log2 of the std", -14.5, lost, 1e-3, "He 2015, section 2.2")
 
     # 2. Which n? With equal widths nobody can tell. Where they differ, fan in keeps the signal, fan out the gradient.
     lab.say("fan in, fan out")
     widths = (64, 100, 400, 10)
-    see = look(network("relu", sizes=widths))
     many = jax.random.split(keys[0], 600)  # as a factor's variance is now 5 / 100 and there is but one layer
+    fans = draw({fan: gd.init.he_normal("relu", fan=fan) for fan in ("in", "out")}, many, widths)
+    see = look(network("relu", widths))
     for fan, forward, back in (("in", 1.0, 4.0), ("out", 0.25, 1.0)):
-        params = jax.vmap(network("relu", gd.init.he_normal("relu", fan=fan), widths).init)(many)
-        z, g = see(params, x[:600, None], y[:600, None])
-        within(lab, f"100 to 400 wide, fan {fan}: signal", forward, z[:, 1] / z[:, 0], 0.03, "He 2015, eq 10")
-        within(lab, f"100 to 400 wide, fan {fan}: gradient", back, g[:, 0] / g[:, 1], 0.03, "He 2015, eq 14")
+        z, g = see(fans[fan], x[:600, None], y[:600, None])
+        claim(lab, f"100 to 400 wide, fan {fan}: signal", forward, z[:, 1] / z[:, 0], 0.03, "He 2015, eq 10")
+        claim(lab, f"100 to 400 wide, fan {fan}: gradient", back, g[:, 0] / g[:, 1], 0.03, "He 2015, eq 14")
 
     # 3. Does it matter? With Xavier, what 30 ReLU layers put out is 2**-14.5 of what it should be, whatever the digit, and so
     # is the gradient: the loss stays at ln 10. The rule, fixed beforehand: of these rates, the one whose loss at the end (its
@@ -132,31 +142,36 @@ def main(lab: Lab):
     for depth in depths:
         lab.say(f"training {depth} layers, {steps} steps")
         count = seeds if depth == DEPTH else 1
-        pair = jax.tree.map(lambda *p, n=count: jnp.stack(p)[:, :n], starts["ReLU, He"], starts["ReLU, Xavier"])
-        pair = {**pair, "hidden": {"weight": pair["hidden"]["weight"][:, :, : depth - 2]}}  # the deep one's first layers
-        model = network("relu", sizes=(64, *[WIDTH] * (depth - 1), 10))
+        pair = jax.tree.map(lambda *p, n=count: jnp.stack(p)[:, :n], starts["He"], starts["Xavier"])
+        pair = {
+            **pair,
+            "hidden": {"weight": pair["hidden"]["weight"][:, :, : depth - 2]},
+        }  # the deep one's first layers
+        model = network("relu", (*SIZES[:depth], 10))
         losses, params = train(model, gd.rules.SGD(rates, momentum=0.9), pair, keys[:count], steps)
         ends = losses[..., -50:].mean(-1)  # (start, seed, rate)
         best = np.where(np.isfinite(ends), ends, np.inf).mean(1).argmin(-1)
         for i, name in enumerate(("He", "Xavier")):
             runs[name, depth] = losses[i, :, best[i]], jax.tree.map(lambda p, i=i, k=best[i]: p[i, :, k], params)
     farthest = ends[1].flat[np.abs(ends[1] - LN_10).argmax()]
-    lab.claim("30 ReLU layers, Xavier: every run's loss at the end", predicted=LN_10, measured=farthest, tolerance=1e-4, kind="absolute", source="He 2015, figure 3")  # fmt: skip
-    lab.claim("30 ReLU layers, He: the median", predicted=0.5 if lab.quick else 0.1, measured=np.median(ends[0, :, best[0]]), kind="at_most", source="He 2015, figure 3")  # fmt: skip
+    claim(lab, "30 layers, Xavier: every run's last loss", LN_10, farthest, 1e-4, "He 2015, figure 3", "absolute")
+    middle, limit = np.median(ends[0, :, best[0]]), 0.5 if lab.quick else 0.1
+    claim(lab, "30 layers, He: the median seed's last loss", limit, middle, 0, "He 2015, figure 3", "at_most")
 
     batch = [jnp.stack([a[:100]] * seeds) for a in (x, y)]
-    after = {name: look(network("relu"))(runs[name, DEPTH][1], *batch)[1] for name in ("He", "Xavier")}
-    lab.keep(signal={k: z.mean(0) for k, (z, _) in seen.items()}, gradient={k: g.mean(0) for k, (_, g) in seen.items()})
+    after = {name: looks["relu"](runs[name, DEPTH][1], *batch)[1] for name in ("He", "Xavier")}
+    lab.keep(signal={f"{a}, {i}": z.mean(0) for (a, i), (z, _) in seen.items()})
+    lab.keep(gradient={f"{a}, {i}": g.mean(0) for (a, i), (_, g) in seen.items()})
     lab.keep(gradient_after=after, final={f"{k} {d}": loss[:, -50:].mean(1) for (k, d), (loss, _) in runs.items()})
-    draw(lab, cases, seen, after, {key: losses for key, (losses, _) in runs.items()})
+    picture(lab, cases, seen, after, {key: losses for key, (losses, _) in runs.items()})
 
 
-def draw(lab, cases, seen, after, runs):
+def picture(lab, cases, seen, after, runs):
     made, ((signal, gradient), (curves, ends)) = figure(2, 2, width=5.4, height=4.0)
     layer = np.arange(1, DEPTH)  # the last layer, 100 to 10, is another kind
-    for (name, (_, _, forward, back, _)), colour in zip(cases.items(), COLOURS, strict=False):
-        z, g = (each[:, :-1] for each in seen[name])
-        dots = {"ls": "", "marker": "o", "ms": 3.5, "color": colour, "label": name}
+    for (case, (forward, back, _)), colour in zip(cases.items(), COLOURS, strict=False):
+        z, g = (each[:, :-1] for each in seen[case])
+        dots = {"ls": "", "marker": "o", "ms": 3.5, "color": colour, "label": ", ".join(case)}
         signal.plot(layer, z.mean(0), **dots)
         signal.fill_between(layer, *np.quantile(z, (0.1, 0.9), axis=0), color=colour, alpha=0.15, lw=0)
         if forward is not None:
@@ -164,7 +179,7 @@ def draw(lab, cases, seen, after, runs):
         gradient.plot(layer, g.mean(0) / g.mean(0)[-1], **{**dots, "label": None})
         gradient.plot(layer, back ** (layer[-1] - layer.astype(float)), "--", color=colour, lw=1)
     for (name, g), colour in zip(after.items(), COLOURS, strict=False):
-        label = f"ReLU, {name}, after training"
+        label = f"relu, {name}, after training"
         gradient.plot(layer, (g[:, :-1] / g[:, -2:-1]).mean(0), "-", color=colour, lw=3, alpha=0.4, label=label)
     for i, name in enumerate(("He", "Xavier")):
         final = {depth: losses[:, -50:].mean(1) for (start, depth), losses in runs.items() if start == name}
@@ -172,18 +187,24 @@ def draw(lab, cases, seen, after, runs):
         for depth, each in final.items():
             ends.plot([depth] * len(each), each, "o", ms=6, color=COLOURS[i], label=name if depth == DEPTH else None)
         smooth = runs[name, DEPTH].reshape(len(final[DEPTH]), -1, 10).mean(-1)
-        curves.plot(np.arange(smooth.shape[1]) * 10 + 5, smooth.T, color=COLOURS[i], lw=1.2, label=[f"{name}, each seed", *[None] * (len(smooth) - 1)])  # fmt: skip
+        labels = [f"{name}, each seed", *[None] * (len(smooth) - 1)]
+        curves.plot(np.arange(smooth.shape[1]) * 10 + 5, smooth.T, color=COLOURS[i], lw=1.2, label=labels)
     for axes in (curves, ends):
         axes.axhline(LN_10, color="black", ls=":", lw=1.2, label="ln 10: one in ten, whatever the digit")
-    for axes, title, x_label, y_label, limits, corner in (
-        (signal, "Signal: dots measured, dashes predicted, bands 80 % of nets", "layer", "mean square of $z_l$", (1e-19, 1e6), "lower left"),
-        (gradient, "Gradient, going back: dots at the start, dashes predicted", "layer", r"mean square of $\partial L / \partial z_l$, relative to the top", (1e-19, 1e6), "lower left"),
-        (curves, f"{DEPTH} ReLU layers learning digits, each start at its best rate", "step", "loss, mean of 10 steps", (1e-2, 6), "lower left"),
-        (ends, "Loss at the end, by depth", "layers", "loss, mean of the last 50 steps", (5e-5, 6), "lower right"),
-    ):  # fmt: skip
+    titles = {
+        signal: "Signal: dots measured, dashes predicted, bands 80 % of nets",
+        gradient: "Gradient, going back: dots at the start, dashes predicted",
+        curves: f"{DEPTH} ReLU layers learning digits, each start at its best rate",
+        ends: "Loss at the end, by depth",
+    }
+    for axes, title in titles.items():
         axes.set_title(title, loc="left", fontsize=10)
-        axes.set(xlabel=x_label, ylabel=y_label, yscale="log", ylim=limits)
-        axes.legend(loc=corner, fontsize=8, frameon=False)
+        axes.set(yscale="log", ylim=(1e-19, 1e6) if axes in (signal, gradient) else (1e-5, 6))
+        axes.legend(loc="lower right" if axes is ends else "lower left", fontsize=8, frameon=False)
+    signal.set(xlabel="layer", ylabel="mean square of $z_l$")
+    gradient.set(xlabel="layer", ylabel=r"mean square of $\partial L / \partial z_l$, relative to the top")
+    curves.set(xlabel="step", ylabel="loss, mean of 10 steps", ylim=(1e-2, 6))
+    ends.set(xlabel="layers", ylabel="loss, mean of the last 50 steps")
     ends.set_xticks([depth for _, depth in runs])
     lab.figure(made)
 

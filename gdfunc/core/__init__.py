@@ -25,6 +25,7 @@ from ._fields import (
     Fraction as Fraction,
     NonNegative as NonNegative,
     Positive as Positive,
+    Range as Range,
     Rate as Rate,
     Scalar as Scalar,
     Schedule as Schedule,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ._fields import _build, _unwrap, _wrap
 from ._rule import Rule, Transformation
-from ._trees import Tree, check_params, path_name
+from ._trees import Tree, check_alike, check_params, path_name
 
 
 class _Combinator(Rule):
@@ -60,6 +60,14 @@ def call_update(part: Any, grads: Tree, state: Any, params: Tree | None, extra: 
     return part.update(grads, state, params, **extra) if takes else part.update(grads, state, params)
 
 
+def _check_states(who: str, state: Any, parts: tuple) -> None:
+    if type(state) is not tuple or len(state) != len(parts):
+        raise ValueError(
+            f"{who}.update needs the state that its init or last update returned, a tuple of {len(parts)}, "
+            f"and was given {state!r:.80}"
+        )
+
+
 def _needs(parts: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in parts for name in getattr(part, "needs", ())))
 
@@ -89,11 +97,7 @@ class Chain(_Combinator):
         return tuple(part.init(params) for part in self.parts)
 
     def update(self, grads, state, params=None, **extra):
-        if not isinstance(state, tuple) or len(state) != len(self.parts):
-            raise ValueError(
-                f"chain.update needs the state that its init or last update returned, one for each of its "
-                f"{len(self.parts)} parts, and was given {type(state).__name__}"
-            )
+        _check_states("chain", state, self.parts)
         new = []
         for part, old in zip(self.parts, state, strict=True):
             grads, after = call_update(part, grads, old, params, extra)
@@ -138,7 +142,8 @@ class Masked(_Combinator):
         return _needs([self.inner])
 
     def _show(self) -> str:
-        return f"{self.inner!r}, {self.mask!r}"
+        mask = self.mask if callable(self.mask) else self.mask[1].unflatten(self.mask[0])
+        return f"{self.inner!r}, {mask!r}"
 
     def _keep(self, tree: Tree) -> Tree:
         if callable(self.mask):
@@ -158,7 +163,9 @@ class Masked(_Combinator):
         return _init_part(self.inner, _select(params, self._keep(params)))
 
     def update(self, grads, state, params=None, **extra):
-        keep = self._keep(grads if params is None else params)
+        if params is not None:
+            check_alike("masked.update", gradients=grads, parameters=params)
+        keep = self._keep(grads)
         chosen = None if params is None else _select(params, keep)
         updates, state = _update_part(self.inner, _select(grads, keep), state, chosen, extra)
         return _merge(grads, keep, updates), state
@@ -230,6 +237,9 @@ class ByPath(_Combinator):
         )
 
     def update(self, grads, state, params=None, **extra):
+        if params is not None:
+            check_alike("by_path.update", gradients=grads, parameters=params)
+        _check_states("by_path", state, self.rules)
         owners, new = self._owners(grads), []
         updates = jax.tree.map(jnp.zeros_like, grads)
         for i, (part, old) in enumerate(zip(self.rules, state, strict=True)):

@@ -7,7 +7,7 @@ annotated `Literal`, `bool`, `int` or `str`) are static: another choice is anoth
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, dataclass_transform
 
 import jax
@@ -49,8 +49,9 @@ Fraction: TypeAlias = Annotated[Any, Range(low=0.0, high=1.0)]
 class _Field(NamedTuple):
     static: bool
     optional: bool
-    choices: tuple | None
-    range: Range | None
+    choices: tuple | None = None  # of a convention
+    kind: type = float  # of a static field without choices
+    range: Range | None = None  # of a number
 
 
 def _read(annotation: Any) -> _Field:
@@ -59,11 +60,13 @@ def _read(annotation: Any) -> _Field:
     if optional:
         annotation = next(option for option in options if option is not type(None))
     if typing.get_origin(annotation) is Literal:
-        return _Field(True, optional, typing.get_args(annotation), None)
-    if annotation in (bool, int, str):
-        return _Field(True, optional, (True, False) if annotation is bool else None, None)
+        return _Field(True, optional, choices=typing.get_args(annotation))
+    if annotation is bool:
+        return _Field(True, optional, choices=(True, False))
+    if annotation in (int, str):
+        return _Field(True, optional, kind=annotation)
     ranges = [extra for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, Range)]
-    return _Field(False, optional, None, ranges[0] if ranges else None)
+    return _Field(False, optional, range=ranges[0] if ranges else None)
 
 
 @jax.tree_util.register_pytree_node_class
@@ -134,7 +137,9 @@ class Fields:
 
     def __hash__(self) -> int:
         leaves, structure = jax.tree.flatten(self)
-        return hash((type(self), structure, tuple(np.asarray(leaf).tobytes() for leaf in leaves)))
+        # By value, as equality: 0.5 in any dtype, and 0 of either sign.
+        values = ((np.shape(leaf), (np.asarray(leaf, np.float64) + 0.0).tobytes()) for leaf in leaves)
+        return hash((type(self), structure, *values))
 
 
 def _build(cls: type, values: dict[str, Any]) -> Any:
@@ -174,21 +179,36 @@ def _check(who: str, name: str, value: Any, field: _Field) -> None:
     if value is None and field.optional:
         return
     if field.static:
-        if field.choices is not None and (value not in field.choices or isinstance(value, (np.ndarray, jax.Array))):
-            options = " or ".join(repr(choice) for choice in field.choices)
-            raise ValueError(f"{who} needs {name} to be {options}, and was given {name}={value!r}")
+        if field.choices is not None:
+            good, needed = (
+                value in field.choices if isinstance(value, Hashable) else False,
+                " or ".join(map(repr, field.choices)),
+            )
+        else:
+            good, needed = isinstance(value, field.kind) and not isinstance(value, bool), _WORDS[field.kind]
+        if not good:
+            raise ValueError(f"{who} needs {name} to be {needed}, and was given {name}={value!r}")
         return
     if field.range is None or isinstance(value, Tracer) or callable(value):
         return
-    is_number = isinstance(value, (int, float, np.number, np.ndarray, jax.Array)) and not isinstance(value, bool)
-    if not is_number or not (
-        jnp.issubdtype(jnp.result_type(value), jnp.floating) or jnp.issubdtype(jnp.result_type(value), jnp.integer)
-    ):
+    if not _is_real(value):
         raise ValueError(
             f"{who} needs {name} to be a real number, an array of them or a schedule, and was given {name}={value!r}"
         )
     if not field.range.holds(np.asarray(value, np.float64)):
         raise ValueError(f"{who} needs {field.range.words(name)}, and was given {name}={_show(value)}")
+
+
+_WORDS = {int: "a whole number", str: "a word"}
+
+
+def _is_real(x: Any) -> bool:
+    if isinstance(x, bool) or not isinstance(x, (int, float, np.number, np.ndarray, jax.Array)):
+        return False
+    if isinstance(x, np.ndarray) and x.dtype.kind in "OSUM":  # JAX has no such arrays, and says so itself
+        return False
+    dtype = jnp.result_type(x)
+    return bool(jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer))
 
 
 def _as_float(x: Any) -> Any:

@@ -109,8 +109,7 @@ class ArrayRule(Rule):
         raise NotImplementedError
 
     def init(self, params: Tree) -> RuleState:
-        check_params(params, f"{type(self).__name__}.init")
-        now = self.at(0)
+        now = _first(self, params)
         leaves, structure = jax.tree.flatten(params)
         starts = [_strong(now.start(jnp.asarray(p)), p) for p in leaves]
         return RuleState(jnp.zeros((), jnp.int32), _transpose(starts, structure))
@@ -118,6 +117,7 @@ class ArrayRule(Rule):
     def update(self, grads: Tree, state: RuleState, params: Tree | None = None, **extra: Any) -> tuple[Tree, RuleState]:
         now, t, given = _prepare(self, grads, state, params, extra)
         paths, structure = jax.tree_util.tree_flatten_with_path(grads)
+        _check_memory(now, state.memory, paths[0][1])
         ps = [None] * len(paths) if params is None else structure.flatten_up_to(params)
         memories = _per_leaf(self, state.memory, grads, len(paths))
         updates, new = [], []
@@ -153,8 +153,7 @@ class TreeRule(Rule):
         raise NotImplementedError
 
     def init(self, params: Tree) -> RuleState:
-        check_params(params, f"{type(self).__name__}.init")
-        memory = jax.tree.map(lambda x: _strong(x, x), self.at(0).start(params))
+        memory = jax.tree.map(lambda x: _strong(x, x), _first(self, params).start(params))
         return RuleState(jnp.zeros((), jnp.int32), memory)
 
     def update(self, grads: Tree, state: RuleState, params: Tree | None = None, **extra: Any) -> tuple[Tree, RuleState]:
@@ -183,27 +182,53 @@ def _prepare(
         if given.get(name) is None:
             raise ValueError(f"{who} needs {name}=..., and was not given it")
     now = rule.at(state.step)
-    for name in now._fields:
-        value = getattr(now, name)
+    _check_scalars(now, who)
+    t = jnp.minimum(state.step, _LAST_STEP - 1) + 1
+    return now, t, {name: extra[name] for name in rule.needs if name != "params"}
+
+
+def _first(rule: R, params: Tree) -> R:
+    """The rule at step 0, once parameters and hyperparameters are found good."""
+    who = f"{type(rule).__name__}.init"
+    check_params(params, who)
+    now = rule.at(0)
+    _check_scalars(now, who)
+    return now
+
+
+def _check_scalars(rule: Rule, who: str) -> None:
+    for name in rule._fields:
+        value = getattr(rule, name)
         if np.ndim(value) and isinstance(value, (np.ndarray, jax.Array)):
             raise ValueError(
                 f"{who} needs {name} to be one number, and was given shape {np.shape(value)}: map over "
                 "rules with jax.vmap and gd.in_axes, or give layers their own with gd.by_path"
             )
-    t = jnp.minimum(state.step, _LAST_STEP - 1) + 1
-    return now, t, {name: extra[name] for name in rule.needs if name != "params"}
+
+
+def _check_memory(rule: ArrayRule, memory: Any, p: Array) -> None:
+    """Raises ValueError where the memory is another rule's, or this one's with other conventions."""
+    own = jax.eval_shape(lambda: rule.start(jnp.zeros(jnp.shape(p), jnp.result_type(p))))
+    names = lambda x: [name for name, part in zip(getattr(x, "_fields", ()), x, strict=True) if part is not None]  # noqa: E731
+    if type(own) is not type(memory) or names(own) != names(memory):
+        raise ValueError(
+            f"{type(rule).__name__}.update needs the state that its init or last update returned, with a memory of "
+            f"{names(own) or 'nothing'}, and was given one of {names(memory) or 'nothing'}"
+        )
 
 
 def _strong(memory: Any, p: Any) -> Any:
-    """The first memory with its dtypes settled: the parameter's where the shape is, at least 32 bits for the rest."""
+    """The first memory with its dtypes settled: the parameter's where it is shaped alike, at least 32 bits for the rest."""
+    dtype = jnp.result_type(p)
+    at_least_32 = wide(jnp.zeros((), dtype)).dtype
 
     def settle(x):
         x = jnp.asarray(x)
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            return jax.lax.convert_element_type(x, x.dtype)
-        dtype = jnp.result_type(p) if x.shape == jnp.shape(p) else wide(jnp.zeros((), jnp.result_type(p))).dtype
+        if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype != dtype:
+            alike = x.ndim > 0 and x.shape == jnp.shape(p)
+            return jax.lax.convert_element_type(x, np.dtype(dtype if alike else at_least_32))
         # A weakly typed zero would take another type at the first update, and the step would be traced twice.
-        return jax.lax.convert_element_type(x, np.dtype(dtype))
+        return jax.lax.convert_element_type(x, x.dtype)
 
     return jax.tree.map(settle, memory)
 

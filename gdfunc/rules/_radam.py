@@ -1,11 +1,11 @@
 import math
 from fractions import Fraction as Exact
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-from ..core import ArrayRule, Debias, Decay, NonNegative, Rate, Scalar, debias, ema, root_with_eps, rule
+from ..core import ArrayRule, Debias, Decay, NonNegative, Range, Rate, debias, ema, root_with_eps, rule
 
 
 @rule
@@ -39,7 +39,7 @@ class RAdam(ArrayRule):
     b1: Decay = 0.9
     b2: Decay = 0.999
     eps: NonNegative = 1e-8
-    threshold: Scalar = 4.0
+    threshold: Annotated[Any, Range(low=4.0)] = 4.0
     eps_at: Literal["outside", "before_debias"] = "outside"
     debias: Debias = "exact"
 
@@ -74,14 +74,19 @@ def rectification(rho: Any, rho_inf: Any, rectified: Any) -> Any:
 def average_length(b2: Any, t: Any, form: Debias) -> Any:
     r"""$\rho_t = \frac{1+\beta}{1-\beta} - \frac{2 t \beta^t}{1-\beta^t}$: how many values the average holds.
 
-    With $\delta = -\log \beta$ and $x = t \delta$ both terms are Bernoulli series, $\frac{2}{\delta} + k(\delta)$ and
-    $\frac{2}{\delta} - t + \frac{2}{\delta} h(x)$, so that $\rho_t = t + k(\delta) - \frac{2}{\delta} h(x)$: the large
-    terms are gone before they are rounded.
+    With $\delta = -\log \beta$ and $x = t \delta$ the terms are $\coth(\delta/2)$ and $\frac{2}{\delta} \frac{x}{e^x - 1}$. Early,
+    where x < 1, both are large and nearly equal; by their Bernoulli series $\rho_t = t + \frac{2}{\delta} (h(\delta) - h(x))$
+    with $h(x) = \frac{x^2}{12} - \frac{x^4}{720} + \dots$: what cancels is gone before it is rounded.
     """
     if form == "power":
         return 2 / (1 - b2) - 1 - 2 * t * b2**t / (1 - b2**t)
     delta = -math.log(b2) if isinstance(b2, float) and b2 > 0 else -jnp.log(jnp.maximum(b2, 1e-30))
-    return t + 2 / delta * (bernoulli_tail(delta) - bernoulli_tail(t * delta))
+    x = t * delta
+    early = x < 1
+    small, large = jnp.where(early, x, 0.5), jnp.where(early, 1.0, x)
+    soon = t + 2 / delta * (bernoulli_tail(jnp.minimum(delta, 1.0)) - bernoulli_tail(small))
+    late = (1 + b2) / (1 - b2) - 2 / delta * large / jnp.expm1(large)
+    return jnp.where(early, soon, late)
 
 
 def _coefficients(terms: int) -> list[float]:
@@ -91,13 +96,10 @@ def _coefficients(terms: int) -> list[float]:
     return [float(x) for x in c[2::2]]
 
 
-_TAIL = _coefficients(10)
+_TAIL = _coefficients(10)  # the last term is below the rounding error of float64 for x < 1
 
 
 def bernoulli_tail(x: Any) -> Any:
-    r"""$h(x) = \frac{x}{e^x - 1} - 1 + \frac{x}{2} = \frac{x^2}{12} - \frac{x^4}{720} + \dots$ without cancellation."""
-    near = x < 1
-    y = jnp.where(near, x, 1.0) ** 2
-    series = jnp.polyval(jnp.asarray(_TAIL[::-1]), y) * y
-    far = jnp.where(near, 1.0, x)
-    return jnp.where(near, series, far / jnp.expm1(far) - 1 + far / 2)
+    r"""$h(x) = \frac{x}{e^x - 1} - 1 + \frac{x}{2}$ for 0 <= x <= 1, without cancellation."""
+    y = jnp.square(x)
+    return jnp.polyval(jnp.asarray(_TAIL[::-1]), y) * y

@@ -128,7 +128,7 @@ def test_a_certificate_without_rows_does_not_pass(certify_as):
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
-    with pytest.raises(ValueError, match="adamm.*Did you mean 'adam'"):
+    with pytest.raises(ValueError, match=r"adamm.*Did you mean 'adam'"):
         parity.certify("adamm")
 
 

@@ -48,7 +48,7 @@ def test_a_rule_that_is_only_different_is_not_late():
 
 def test_the_first_step_leaf_and_entry_that_differ_are_named():
     g = {"a": np.ones((6, 2)), "b": np.ones((6, 2))}
-    g["b"][3, 1] = 2.0
+    g["b"][3, 1] = g["a"][5, 0] = 2.0
     seen = compare(rules.SGD(0.1), stateless(lambda g: -0.1 * jnp.minimum(g, 1)), gradients=g)
     assert (seen.step, seen.leaf, seen.index) == (4, "b", (1,))
     np.testing.assert_allclose(seen.values, (-0.2, -0.1), rtol=1e-6)

@@ -166,7 +166,7 @@ LINES = {
         ("m_hat = m / m_correction", "m_hat = memory.m / m_correction"),
         ("v_hat = v / v_correction", "v_hat = memory.v / v_correction"),
         ("self.eps, self.eps_at", "0.0, self.eps_at"),
-        ('self.eps, self.eps_at, v_correction', 'self.eps, "inside", v_correction'),
+        ("self.eps, self.eps_at, v_correction", 'self.eps, "inside", v_correction'),
         ("-self.learning_rate * m_hat", "self.learning_rate * m_hat"),
         ("m_hat / denominator", "g / denominator"),
         ("m_hat / denominator", "m_hat / denominator**2"),
@@ -251,6 +251,8 @@ LINES = {
     "signsgd": [("jnp.sign(g)", "g")],
     "signum": [("jnp.sign(m)", "jnp.sign(memory.m)"), ("jnp.sign(m)", "m")],
 }
+
+
 def with_line(record, old, new):
     """The rule whose `step` reads `new` where it read `old`."""
     source = textwrap.dedent(inspect.getsource(record.make.step))
