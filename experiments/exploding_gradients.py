@@ -116,9 +116,9 @@ def main(lab: Lab):
     # 5. A whole network, on the adding problem. Beware of the readout: its curvature is 2 |h|^2, up to 128 with 64 units, and a
     # rate beyond 2 / curvature blows it up without any help from the recurrence (0.1 does, and clipping helps against that as
     # well). At 0.05 a readout that learns alone is the control: it stays, so what is lost is lost because W learns too.
-    steps, seeds = (1200, 2) if lab.quick else (2000, 4)
+    length, steps, seeds = (30, 800, 2) if lab.quick else (50, 2000, 4)
     lab.say(f"the adding problem, {steps} steps")
-    data = gd.data.load("adding_problem", length=T)
+    data = gd.data.load("adding_problem", length=length)
     claim(lab, "adding problem: loss of answering 1", 1 / 6, (data.y_train - 1) ** 2, 0.05, "variance of u_a + u_b")
     model = gd.models.rnn(2, 64, 1, "tanh", recurrent=gd.init.variance_scaling(1.2, "in"))
     params = jax.vmap(model.init)(jax.random.split(jax.random.key(0), seeds))
@@ -133,13 +133,12 @@ def main(lab: Lab):
     sums, _ = descend(gd.chain(clip, rates), params, error, rows)  # (seed, rule, step)
     lost = ~(sums.max(-1) < 100)
     best = sums.reshape(seeds, 3, -1, 100).mean(-1).min(-1)  # of 100 steps in a row
-    limit = 0.95 / 6 if lab.quick else 0.75 / 6
-    claim(lab, "adding problem, clipped: worst seed's best loss", limit, best[:, 0].max(), "at_most", CLIPPING)
+    claim(lab, "adding problem, clipped: worst seed's best loss", 0.75 / 6, best[:, 0].max(), "at_most", CLIPPING)
     claim(lab, "adding problem, not clipped: runs lost", 0.5, lost[:, 1], "at_least", CLIPPING)
     claim(lab, "adding problem, readout alone: runs lost", 0, lost[:, 2], "at_most", "control")
 
     lab.keep(radius={gain: n[0] for gain, n in norms.items()}, linear={gain: n[2] for gain, n in norms.items()})
-    lab.keep(solved=solved.mean(0), best=best, lost=lost)
+    lab.keep(solved=solved.mean(0), best=best, lost=lost, lost_at=(~(sums < 100)).argmax(-1))
     example = np.flatnonzero(~solved[:, 1] & (above > 0.4) & (w0 < 5.5))[
         -1
     ]  # lost without clipping, and well to be seen
@@ -167,19 +166,20 @@ def picture(lab, norms, wall, paths, losses, sums):
         valley.plot(path[:, 0], path[:, 1], "-", color=COLOURS[(5, 4)[i]], lw=1.5, label=names[i])
         descent.plot(np.arange(1, len(loss) + 1), positive(loss), color=COLOURS[i], label=names[i])
     for i, colour in enumerate((COLOURS[0], COLOURS[1], COLOURS[7])):
-        smooth = sums[:, i].reshape(len(sums), -1, 25).mean(-1)
-        labels = [names[i], *[None] * (len(smooth) - 1)]  # NaN and infinity are drawn as off the axis
-        adding.plot(np.arange(smooth.shape[1]) * 25 + 12, np.fmin(smooth, 1e9).T, color=colour, label=labels)
+        means = np.concatenate([sums[:, i, :1], sums[:, i].reshape(len(sums), -1, 25).mean(-1)], axis=1)
+        step = [1, *np.arange(13, sums.shape[-1], 25)]
+        labels = [names[i], *[None] * (len(means) - 1)]
+        adding.plot(step, np.fmin(means, 1e9).T, color=colour, label=labels)  # NaN is off the axis, like infinity
     adding.axhline(1 / 6, color="black", ls=":", lw=1.2, label="1/6: answering 1")
     titles = {
-        decay: "Linear: dots measured, dashes radius^k; tanh: pale",
-        valley: "One unit, 50 steps: the wall, and two descents from one start",
-        descent: "The loss on these two descents",
-        adding: "Adding problem, 50 steps, each seed",
+        decay: ("Linear: dots measured, dashes radius^k; tanh: pale", "upper center"),
+        valley: ("One unit, 50 steps: the wall, and two descents from one start", "upper left"),
+        descent: ("The loss on these two descents", "lower left"),
+        adding: ("Adding problem, each seed", "upper left"),
     }
-    for axes, title in titles.items():
+    for axes, (title, corner) in titles.items():
         axes.set_title(title, loc="left", fontsize=10)
-        axes.legend(fontsize=8, frameon=False, labelcolor="white" if axes is valley else None)
+        axes.legend(loc=corner, fontsize=8, frameon=False, labelcolor="white" if axes is valley else None)
     decay.set(
         xlabel="time t", ylabel=r"norm of $\partial L / \partial h_t$, over the last", yscale="log", ylim=(1e-14, 1e18)
     )

@@ -103,11 +103,9 @@ def main(lab: Lab):
     starts = draw(inits, keys)
     looks = {activation: look(network(activation)) for activation in ("relu", "identity", "sigmoid")}
     seen = {}
-    for case, (forward, back, source) in cases.items():
-        activation, start = case
-        z, g = seen[case] = looks[activation](
-            starts[start], x[:nets, None], y[:nets, None]
-        )  # each network sees one digit
+    one_digit_each = x[:nets, None], y[:nets, None]
+    for (activation, start), (forward, back, source) in cases.items():
+        z, g = seen[activation, start] = looks[activation](starts[start], *one_digit_each)
         if forward is not None:
             claim(lab, f"{activation}, {start}: signal, factor a layer", forward, z[:, 1:-1] / z[:, :-2], 0.01, source)
         top = g[:, 15:-1] if activation == "sigmoid" else g[:, :-1]  # 0.056**30 is below what a float32 holds
@@ -145,10 +143,7 @@ def main(lab: Lab):
         lab.say(f"training {depth} layers, {steps} steps")
         count = seeds if depth == DEPTH else 1
         pair = jax.tree.map(lambda *p, n=count: jnp.stack(p)[:, :n], starts["He"], starts["Xavier"])
-        pair = {
-            **pair,
-            "hidden": {"weight": pair["hidden"]["weight"][:, :, : depth - 2]},
-        }  # the deep one's first layers
+        pair["hidden"]["weight"] = pair["hidden"]["weight"][:, :, : depth - 2]  # the first of the deep one's layers
         model = network("relu", (*SIZES[:depth], 10))
         losses, params = train(model, gd.rules.SGD(rates, momentum=0.9), pair, keys[:count], steps)
         ends = losses[..., -50:].mean(-1)  # (start, seed, rate)

@@ -53,7 +53,9 @@ def test_zeroed_entries_have_no_derivative_and_the_others_theirs():
     np.testing.assert_array_equal(derivative["w"], np.asarray([[2, 0, 4], [0, 0, 6]], np.float32))
 
 
-@pytest.mark.parametrize("inner", [Adam(0.1), optax.adam(0.1), gd.chain(ClipByGlobalNorm(1.0), Adam(0.1))], ids=["rule", "optax", "chain"])
+@pytest.mark.parametrize(
+    "inner", [Adam(0.1), optax.adam(0.1), gd.chain(ClipByGlobalNorm(1.0), Adam(0.1))], ids=["rule", "optax", "chain"]
+)
 def test_a_bad_gradient_leaves_the_inner_state_as_it_was_and_good_ones_pass(inner):
     rule = skip_non_finite(inner)
     step = jax.jit(rule.update)
