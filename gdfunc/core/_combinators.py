@@ -200,8 +200,8 @@ class ByPath(_Combinator):
     patterns: tuple[str, ...]
 
     def __init__(self, rules: Mapping[str, Any]):
-        if not rules:
-            raise ValueError("by_path needs at least one pattern, and was given none")
+        if not isinstance(rules, Mapping) or not rules or not all(isinstance(pattern, str) for pattern in rules):
+            raise ValueError(f"by_path needs a mapping of patterns (words) to rules, and was given {rules!r}")
         for part in rules.values():
             if part is not None:
                 _check_part("by_path", part)

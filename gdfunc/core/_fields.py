@@ -195,6 +195,8 @@ def _check(who: str, name: str, value: Any, field: _Field) -> None:
         raise ValueError(
             f"{who} needs {name} to be a real number, an array of them or a schedule, and was given {name}={value!r}"
         )
+    if not np.all(np.isfinite(np.asarray(value, np.float64))):
+        raise ValueError(f"{who} needs {name} to be finite, and was given {name}={_show(value)}")
     if not field.range.holds(np.asarray(value, np.float64)):
         raise ValueError(f"{who} needs {field.range.words(name)}, and was given {name}={_show(value)}")
 

@@ -5,6 +5,6 @@ from ._compare import TOLERANCE as TOLERANCE, Comparison as Comparison, compare 
 from ._explain import Trace as Trace, trace as trace
 from ._functions import CATALOGUES as CATALOGUES, names_of as names_of
 from ._modes import MODES as MODES
-from ._rows import Certificate as Certificate, Row as Row, versions as versions
+from ._rows import Certificate as Certificate, Row as Row, in_words as in_words, versions as versions
 from ._stream import Stream as Stream, stream as stream
 from ._twins import build as build

@@ -13,7 +13,7 @@ from ._compare import difference, run_all
 from ._functions import catalogue, certify_function
 from ._modes import MODES, Mode
 from ._recorded import key, recorded
-from ._rows import Certificate, Row, judge, versions
+from ._rows import Certificate, Row, in_words, judge, versions
 from ._stream import Stream, stream
 from ._twins import build, fields, translate
 
@@ -45,31 +45,31 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
         return certify_function(folder, catalogue(folder)[part])
     known = find_record(name)
     data = stream()
-    ours = {f"ours {i}": known.make(**settings) for i, settings in enumerate(known.settings)}
+    ours = {f"ours {i}": known.make(**given) for i, given in enumerate(known.settings)}
     rows: list[Row] = []
     without: dict[str, str] = dict(known.no_twin)
     twins: dict[str, Any] = {}
     steps: dict[str, _Resynchronised] = {}
     for i, rule in enumerate(ours.values()):
         for twin in known.twins:
-            if twin.library == "optax":
+            arguments = twin.arguments(**fields(rule))
+            if isinstance(arguments, str):
+                without[f"{in_words(known.settings[i])} in {twin.name}"] = arguments
+            elif twin.library == "optax":
                 built = build(twin, rule)
-                if isinstance(built, str):
-                    without[f"{known.settings[i]} in {twin.name}"] = built
-                    continue
                 twins[f"{twin.name} {i}"] = built
                 steps[f"L1 {twin.name} {i}"] = _Resynchronised(built, rule, twin)
     for mode in MODES:
         for jit in (True,) if quick else (True, False):
             updates = run_all({**ours, **twins, **(steps if jit else {})}, data, mode, jit)
-            for i, settings in enumerate(known.settings):
+            for i, given in enumerate(known.settings):
                 rule, mine = ours[f"ours {i}"], updates[f"ours {i}"]
-                new = _Rows(known, settings, rule, mode, "jit" if jit else "eager")
-                if (paper := transcribe(known, rule, settings, data, mode)) is not None:
+                new = _Rows(known, given, rule, mode, "jit" if jit else "eager")
+                if (paper := transcribe(known, rule, given, data, mode)) is not None:
                     rows.append(new.row("L0", "paper", mine, paper))
                 for twin in known.twins:
                     if twin.library == "torch":
-                        theirs = recorded(key("rules", known.name, twin.name, settings, mode.dtype))
+                        theirs = recorded(key("rules", known.name, twin.name, given, mode.dtype))
                     else:
                         theirs = updates.get(f"{twin.name} {i}")
                     if theirs is None:
@@ -78,6 +78,9 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
                     if jit and (one := steps.get(f"L1 {twin.name} {i}")) is not None and one.possible:
                         pair = updates[f"L1 {twin.name} {i}"]
                         rows.append(new.row("L1", twin.name, pair["ours"], pair["theirs"]))
+    for each in known.settings:
+        if not any(row.settings == dict(each) for row in rows):
+            without[in_words(each)] = "no witness has this setting"
     return Certificate(known.name, tuple(rows), without, versions())
 
 

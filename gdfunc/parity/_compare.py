@@ -109,6 +109,8 @@ def compare(
             raise ValueError(f"compare needs rules or transformations with init and update, and was given {thing!r}")
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"compare needs steps >= 1, and was given steps={steps!r}")
+    if gradients is None and params is not None:
+        raise ValueError("compare needs gradients where params are given: the built-in stream has its own")
     data = stream(seed, steps) if gradients is None else _own_stream(gradients, params)
     at = find_mode(precision)
     a, b = (run(thing, data, at, jit) for thing in (first, second))
@@ -165,7 +167,8 @@ def difference(a: Updates, b: Updates, at: Mode, names: tuple[str, str], toleran
             return Comparison(**base, error=np.inf, why=why)
         x, y = x.astype(np.float64), y.astype(np.float64)
         unit = at.eps * max(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)), np.finfo(at.dtype).tiny / at.eps)
-        error = np.where(np.isfinite(x) & np.isfinite(y), np.abs(x - y) / unit, np.inf)
+        finite = np.isfinite(x) & np.isfinite(y)
+        error = np.where(finite, np.abs(np.where(finite, x, 0) - np.where(finite, y, 0)) / unit, np.inf)
         worst = max(worst, float(np.max(error, initial=0.0)))
         over = np.argwhere(error > tolerance)
         if len(over):
@@ -192,6 +195,11 @@ def _late(a: Updates, b: Updates, at: Mode, tolerance: float) -> int:
 
 
 def _own_stream(gradients: Mapping[str, Any], params: Mapping[str, Any] | None) -> Stream:
+    for name, given in (("gradients", gradients), ("params", params or {})):
+        if not isinstance(given, Mapping) or any(np.asarray(x).dtype.kind not in "fiu" for x in given.values()):
+            raise ValueError(
+                f"compare needs {name} as a mapping of leaf path -> real array, and was given {given!r:.80}"
+            )
     g = {name: np.asarray(x, np.float64) for name, x in gradients.items()}
     if not g or any(x.ndim == 0 for x in g.values()) or len({len(x) for x in g.values()}) != 1:
         shapes = {name: x.shape for name, x in g.items()}

@@ -14,7 +14,7 @@ from ..rules import records as rule_records
 from ._compare import difference
 from ._modes import MODES, Mode
 from ._recorded import key, recorded
-from ._rows import Certificate, Row, judge, versions
+from ._rows import Certificate, Row, in_words, judge, versions
 from ._twins import load, settings_of
 
 CATALOGUES = ("schedules", "losses", "init", "clipping")
@@ -64,7 +64,7 @@ def certify_function(folder: str, known: Record) -> Certificate:
                 for twin in known.twins:
                     arguments = twin.arguments(**everything)
                     if isinstance(arguments, str):
-                        without[f"{settings} in {twin.name}"] = arguments
+                        without[f"{in_words(settings)} in {twin.name}"] = arguments
                     elif twin.library == "torch":
                         found = recorded(key(folder, known.name, twin.name, settings, mode.dtype))
                         if found is not None:

@@ -86,10 +86,15 @@ def versions() -> dict[str, str]:
     return {**found, "torch": f"{TORCH_VERSION} (recorded)"}
 
 
-def judge(known: Record, settings: Mapping[str, Any], witness: str, mode: str, error: float) -> tuple[str, str]:
+def in_words(given: Mapping[str, Any]) -> str:
+    """Settings as one writes them in a call."""
+    return ", ".join(f"{name}={value!r}" for name, value in given.items()) or "defaults"
+
+
+def judge(known: Record, given: Mapping[str, Any], witness: str, mode: str, error: float) -> tuple[str, str]:
     """The verdict on an error, given the deviations that the record expects of this witness at these settings."""
     for deviation in known.deviations:
-        applies = all(settings.get(name) == value for name, value in deviation.settings.items())
+        applies = all(given.get(name) == value for name, value in deviation.settings.items())
         if deviation.twin == witness and applies and mode in deviation.sizes:
             least, most = deviation.sizes[mode]
             verdict = "expected" if least <= error <= most else "mended" if error < least else "mismatch"

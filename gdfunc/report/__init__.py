@@ -11,7 +11,7 @@ from ._figures import (
     style as style,
     training_curves as training_curves,
 )
-from ._numbers import number as number, settings as settings
+from ._numbers import number as number
 from ._tables import (
     catalogue as catalogue,
     page as page,

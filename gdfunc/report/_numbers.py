@@ -1,6 +1,5 @@
 """How numbers and settings look in tables."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,3 @@ def number(x: Any, digits: int = 6) -> str:
     if x.ndim == 0:
         return f"{float(x):.{digits}g}"
     return np.array2string(x.astype(np.float64), precision=digits, separator=", ", threshold=12, floatmode="maxprec")
-
-
-def settings(values: Mapping[str, Any]) -> str:
-    """Settings as one writes them in a call; "defaults" where there are none."""
-    return ", ".join(f"{name}={value!r}" for name, value in values.items()) or "defaults"

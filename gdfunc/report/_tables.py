@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core import Record, need
-from ._numbers import number, settings
+from ..parity import in_words
+from ._numbers import number
 
 
 def text(*renderables: Any, width: int = 120) -> str:
@@ -58,7 +59,7 @@ def page(record: Record) -> list[Any]:
     twins += [(library, f"none: {why}") for library, why in record.no_twin.items()]
     parts.append(table("Twins", ("name", "what to know"), twins))
     if record.deviations:
-        rows = [(d.twin, d.since, settings(d.settings), d.what, d.thread) for d in record.deviations]
+        rows = [(d.twin, d.since, in_words(d.settings), d.what, d.thread) for d in record.deviations]
         parts.append(table("Known differences", ("twin", "since", "at", "what", "thread"), rows))
     parts.append(table("Sources", ("source",), [(str(paper),) for paper in record.papers]))
     return parts

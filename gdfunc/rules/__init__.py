@@ -44,9 +44,9 @@ def record(name: str) -> Record:
         ValueError: with the nearest names, where there is no such rule.
     """
     try:
-        return records()[name]
-    except KeyError:
-        raise did_you_mean("rules", name, records()) from None
+        return records()[name.lower()]
+    except (KeyError, AttributeError):
+        raise did_you_mean("gdfunc.rules", name, records()) from None
 
 
 def get(name: str, **hyperparameters) -> Rule:

@@ -23,7 +23,7 @@ class Adam(ArrayRule):
         eps: epsilon >= 0, in units of g (of g**2 inside the root): gradients far below it move less than learning_rate.
         eps_at: "outside" the root, as in Algorithm 1; "inside" it; "before_debias", added to the root of v_t before the
             correction, which is the end of the paper's section 2 (epsilon hat) and TensorFlow's form.
-        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do.
+        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do; "none" leaves it out.
 
     Raises:
         ValueError: where a hyperparameter leaves its range.

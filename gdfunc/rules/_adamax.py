@@ -21,7 +21,7 @@ class Adamax(ArrayRule):
         b1: beta_1 in [0, 1): m remembers about 1 / (1 - b1) gradients.
         b2: beta_2 in [0, 1): the maximum forgets over about 1 / (1 - b2) steps.
         eps: epsilon >= 0, in units of g. The paper prints none, and divides zero by zero where every gradient was zero.
-        debias: how 1 - beta_1**t is computed: "exact", or "power" as Optax and PyTorch do.
+        debias: how 1 - beta_1**t is computed: "exact", or "power" as Optax and PyTorch do; "none" leaves it out.
 
     Raises:
         ValueError: where a hyperparameter leaves its range.

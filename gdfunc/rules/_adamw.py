@@ -19,8 +19,8 @@ class AdamW(Adam):
         b1: beta_1 in [0, 1): m remembers about 1 / (1 - b1) gradients.
         b2: beta_2 in [0, 1): v remembers about 1 / (1 - b2) squared gradients.
         eps: epsilon >= 0, in units of g.
-        eps_at: see `Adam`.
-        debias: see `Adam`.
+        eps_at: "outside" the root; "inside" it; "before_debias", added to the root of v_t before the correction.
+        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do; "none" leaves it out.
         weight_decay: lambda >= 0. With decay="schedule" it is the share of p lost at each step, in 1 / step: a weight
             left alone halves in 0.7 / lambda steps. PyTorch's 0.01 at a rate of 1e-3 is 1e-5 here, or 0.01 with
             decay="rate". The default is the best value in the paper's figure 2, 1/8 of 0.001.

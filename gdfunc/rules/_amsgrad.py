@@ -23,7 +23,7 @@ class AMSGrad(ArrayRule):
         eps: epsilon >= 0, in units of g. The paper prints none.
         correction: "none", as in the paper; "before_max": m and v are divided by 1 - beta**t, and the maximum is taken
             of the corrected v, as in Optax; "after_max": the maximum of the raw v is corrected, as in PyTorch.
-        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do.
+        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do; "none" leaves it out.
 
     Raises:
         ValueError: where a hyperparameter leaves its range.

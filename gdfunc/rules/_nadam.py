@@ -27,7 +27,7 @@ class NAdam(ArrayRule):
         momentum: "scheduled", as in the paper; "constant": mu_t = beta_1, as in Optax.
         average: "scheduled": m averages with mu_t, as in the paper; "constant": with beta_1, as in PyTorch.
         b2_factor: whether v_hat keeps the paper's factor beta_2, which every implementation drops.
-        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do.
+        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do; "none" leaves it out.
 
     Raises:
         ValueError: where a hyperparameter leaves its range.

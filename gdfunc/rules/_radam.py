@@ -28,7 +28,7 @@ class RAdam(ArrayRule):
         threshold: at least 4: the rectified step is taken where rho_t is above it. 4 in the paper; 5 in its code, Optax
             and PyTorch.
         eps_at: "outside", after the correction, as in Optax; "before_debias", as in PyTorch.
-        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do. In float32 the literal rho_t is
+        debias: how 1 - beta**t is computed: "exact", or "power" as Optax and PyTorch do; "none" leaves it out. In float32 the literal rho_t is
             the difference of two numbers near 2000, wrong by 0.02 in the first steps; "exact" avoids it.
 
     Raises:

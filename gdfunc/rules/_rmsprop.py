@@ -64,11 +64,11 @@ class RMSprop(ArrayRule):
     def step(self, g, memory, p, t):
         correction = debias(self.decay, t, self.debias)
         m, v = None, ema(memory.v, g**2, self.decay)
-        power = v / correction
+        spread = v / correction
         if self.centered:
             m = ema(memory.m, g, self.decay)
-            power = jnp.maximum(power - (m / correction) ** 2, 0)  # a variance that rounding makes negative is none
-        d = g / root_with_eps(power, self.eps, self.eps_at)
+            spread = jnp.maximum(spread - (m / correction) ** 2, 0)  # a variance that rounding makes negative is none
+        d = g / root_with_eps(spread, self.eps, self.eps_at)
         if self.momentum is None:
             return -self.learning_rate * d, self.Memory(v, m, None)
         x = self.learning_rate * d if self.momentum_at == "after_rate" else d

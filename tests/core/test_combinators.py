@@ -154,7 +154,7 @@ def test_by_path_needs_what_its_rules_need():
         first(rule, params=None)
 
 
-@pytest.mark.parametrize(("rules", "message"), [({}, "at least one pattern"), ({"*": "SGD"}, "by_path needs rules")])
+@pytest.mark.parametrize(("rules", "message"), [({}, "by_path needs a mapping"), ({"*": "SGD"}, "by_path needs rules")])
 def test_by_path_refuses_what_is_no_table_of_rules(rules, message):
     with pytest.raises(ValueError, match=message):
         gd.by_path(rules)

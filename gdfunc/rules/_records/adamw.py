@@ -78,7 +78,7 @@ RECORD = Record(
     deviations=(
         literal_debias("optax.adamw", float32=84, float64=32, b2=0.999),
         *double_debias("torch.optim.AdamW", float32=85, float64=31, b2=0.999),
-        *double_debias("torch.optim.Adam", float32=85, float64=31, b2=0.999),
+        double_debias("torch.optim.Adam", float32=85, float64=31, b2=0.999)[0],
     ),
     zero_gradient_moves=True,  # the decay
 )
