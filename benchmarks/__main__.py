@@ -31,8 +31,8 @@ def main(names: tyro.conf.Positional[tuple[str, ...]] = NAMES, /, quick: bool = 
         module = import_module(f"benchmarks.{name}")
         found[name] = list(module.rows(quick))
         columns = list(dict.fromkeys(column for row in found[name] for column in row))
-        show = lambda x: x if isinstance(x, str) else number(x, 4)  # noqa: E731
-        rows = [[show(row.get(column, "")) for column in columns] for row in found[name]]
+        cell = lambda x: x if isinstance(x, str) else number(x, 4)  # noqa: E731
+        rows = [[cell(row.get(column, "")) for column in columns] for row in found[name]]
         show(table((module.__doc__ or name).strip(), columns, rows), width=160)
         print()
     if json:
