@@ -9,7 +9,7 @@ import tyro
 
 from gdfunc.core import did_you_mean, write_atomically
 from gdfunc.parity import versions
-from gdfunc.report import number, table
+from gdfunc.report import number, show, table
 
 NAMES = ("cost", "imports", "speed")
 
