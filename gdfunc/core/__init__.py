@@ -12,12 +12,9 @@ from ._activations import (
     silu as silu,
     tanh as tanh,
 )
-from ._combinators import (
-    by_path as by_path,
-    call_update as call_update,
-    chain as chain,
-    masked as masked,
-)
+from ._by_path import by_path as by_path
+from ._chain import chain as chain
+from ._combinator import call_update as call_update
 from ._extras import MissingExtra as MissingExtra, need as need
 from ._fields import (
     Decay as Decay,
@@ -33,6 +30,7 @@ from ._fields import (
     pytree_dataclass as pytree_dataclass,
 )
 from ._files import write_atomically as write_atomically
+from ._masked import masked as masked
 from ._numerics import (
     Debias as Debias,
     debias as debias,
