@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Record, Twin
 from .._adamax import Adamax
-from ._common import ADAM, literal_debias, one_minus_power
+from ._common import ADAM, double_debias, literal_debias, one_minus_power
 
 
 def paper(gradients, params, learning_rate, b1, b2, eps):
@@ -40,8 +40,11 @@ RECORD = Record(
         {"learning_rate": 2e-3},
         {"learning_rate": 2e-3, "debias": "power"},
         {"learning_rate": 1e-2, "b1": 0.5, "b2": 0.9, "eps": 1e-3, "debias": "power"},
-        {"learning_rate": 1e-2, "b1": 0.99, "eps": 1e-3},
+        {"learning_rate": 1e-2, "b1": 0.999, "eps": 1e-3},
     ),
     transcription=paper,
-    deviations=(literal_debias("optax.adamax", float32=13.3, float64=None, b1=0.99),),
+    deviations=(
+        literal_debias("optax.adamax", float32=163, float64=65, b1=0.999),
+        double_debias("torch.optim.Adamax", float32=163, float64=65, b1=0.999)[0],
+    ),
 )
