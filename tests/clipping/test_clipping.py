@@ -456,7 +456,10 @@ def test_a_chain_with_our_clipping_and_one_with_optaxs_make_the_same_steps():
 GRADS = {"w": jnp.ones((2, 3))}
 WRONG = [
     (lambda: ClipByGlobalNorm(-1.0), "ClipByGlobalNorm needs max_norm >= 0, and was given max_norm=-1.0"),
-    (lambda: ClipByGlobalNorm(float("inf")), "ClipByGlobalNorm needs max_norm to be finite, and was given max_norm=inf"),
+    (
+        lambda: ClipByGlobalNorm(float("inf")),
+        "ClipByGlobalNorm needs max_norm to be finite, and was given max_norm=inf",
+    ),
     (lambda: ClipByGlobalNorm(1.0, eps=-1e-6), "ClipByGlobalNorm needs eps >= 0"),
     (lambda: ClipByGlobalNorm(1.0, keep_norm="yes"), "ClipByGlobalNorm needs keep_norm to be True or False"),
     (lambda: ClipByValue(-0.1), "ClipByValue needs max_value >= 0"),
