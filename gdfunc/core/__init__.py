@@ -14,7 +14,7 @@ from ._activations import (
 )
 from ._by_path import by_path as by_path
 from ._chain import chain as chain
-from ._combinator import call_update as call_update
+from ._combinator import call_update as call_update, objective as objective
 from ._extras import MissingExtra as MissingExtra, need as need
 from ._fields import (
     Decay as Decay,
@@ -67,3 +67,4 @@ from ._trees import (
     tree_size as tree_size,
     tree_sub as tree_sub,
 )
+from ._wrapper import Wrapper as Wrapper, WrapperState as WrapperState

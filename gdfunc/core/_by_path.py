@@ -74,8 +74,7 @@ class ByPath(Combinator):
         for i, (part, old) in enumerate(zip(self.rules, state, strict=True)):
             mine, after = _equals(owners, i), old
             if part is not None:
-                chosen = None if params is None else select(params, mine)
-                some, after = update_part(part, select(grads, mine), old, chosen, extra)
+                some, after = update_part(part, grads, old, params, mine, extra)
                 updates = merge(updates, mine, some)
             new.append(after)
         return updates, tuple(new)

@@ -1,5 +1,6 @@
 """What rules made of rules share. Their parts are their leaves, so mapping or differentiating reaches into them."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
@@ -58,6 +59,11 @@ def call_update(part: Any, grads: Tree, state: Any, params: Tree | None, extra: 
     return part.update(grads, state, params, **extra) if takes else part.update(grads, state, params)
 
 
+def objective(value_fn: Callable[[Tree], Any]) -> Callable[..., Any]:
+    """`value_fn` as Optax's line searches want it: they hand it every extra that it names, and refuse any other."""
+    return lambda params, *, grad_fn=None, obj_fn=None, key=None, per_example_grads=None: value_fn(params)
+
+
 def check_states(who: str, state: Any, parts: tuple) -> None:
     """Raises ValueError unless `state` is a tuple with a state for each part."""
     if type(state) is not tuple or len(state) != len(parts):
@@ -88,6 +94,27 @@ def init_part(part: Any, params: Tree) -> Any:
     return part.init(params) if jax.tree.leaves(params) else ()
 
 
-def update_part(part: Any, grads: Tree, state: Any, params: Tree | None, extra: dict) -> tuple[Tree, Any]:
-    """The part's update; where no leaf is left for it, nothing happens."""
-    return call_update(part, grads, state, params, extra) if jax.tree.leaves(grads) else (grads, state)
+def update_part(
+    part: Any, grads: Tree, state: Any, params: Tree | None, keep: Tree, extra: dict[str, Any]
+) -> tuple[Tree, Any]:
+    """The part's update of the leaves where `keep`; where no leaf is left for it, nothing happens."""
+    mine = select(grads, keep)
+    if not jax.tree.leaves(mine):
+        return mine, state
+    chosen = None if params is None else select(params, keep)
+    return call_update(part, mine, state, chosen, _narrowed(extra, params, keep))
+
+
+def _narrowed(extra: dict[str, Any], params: Tree | None, keep: Tree) -> dict[str, Any]:
+    """The extras as they concern some of the leaves: functions of those alone, the others held where they are."""
+    new = dict(extra)
+    for name in ("grad", "per_example_grads"):
+        if new.get(name) is not None:
+            new[name] = select(new[name], keep)
+    for name in ("value_fn", "obj_fn", "grad_fn"):
+        whole = new.get(name)
+        if whole is None or params is None:
+            continue
+        some = lambda chosen, whole=whole: whole(merge(params, keep, chosen))  # noqa: E731
+        new[name] = (lambda chosen, some=some: select(some(chosen), keep)) if name == "grad_fn" else objective(some)
+    return new

@@ -50,8 +50,7 @@ class Masked(Combinator):
         if params is not None:
             check_alike("masked.update", gradients=grads, parameters=params)
         keep = self._keep(grads)
-        chosen = None if params is None else select(params, keep)
-        updates, state = update_part(self.inner, select(grads, keep), state, chosen, extra)
+        updates, state = update_part(self.inner, grads, state, params, keep, extra)
         return merge(grads, keep, updates), state
 
 

@@ -36,6 +36,7 @@ class Twin:
             of (a getter of its fields by name, our rule's fields) where it holds it in other units.
         call: for functions: how to get the number that ours returns: takes the twin itself, the positional arguments
             of the record's `example`, and the keywords from `arguments`. None: the twin is called as ours is.
+        takes: for rules: whether it has an update for an array of this shape; None where it takes every array.
         note: what a person who ports should know.
     """
 
@@ -43,6 +44,7 @@ class Twin:
     arguments: Callable[..., dict[str, Any] | str]
     memory: Mapping[str, str | Callable[..., Any]] = field(default_factory=dict)
     call: Callable[..., Any] | None = None
+    takes: Callable[[tuple[int, ...]], bool] | None = None
     note: str = ""
 
     @property
@@ -92,9 +94,15 @@ class Record:
             function takes the example and the settings together (losses).
         apply: for functions: how ours is called on the example, where it is not called directly: takes what was made and
             the example.
-        transcription: the paper's formula in plain NumPy float64, written without a look at `make`.
+        transcription: the paper's formula in plain NumPy float64, written without a look at `make`. For rules it takes
+            gradients and parameters, (steps, ...) each, and keywords; those of an array, or for a rule that sees the
+            whole tree of every leaf by its path. A parameter called `data` is given the stream with the losses,
+            curvatures and keys of every step.
         deviations: what is known to differ.
-        zero_gradient_moves: whether the paper's formula moves a parameter whose gradients are all zero.
+        zero_gradient_moves: whether the formula moves a parameter whose gradients are all zero, or a function of the
+            rule's fields that says so.
+        ill_conditioned: why the formula magnifies rounding (eigenvectors, cancellation), where it does: a certificate
+            then counts errors in units of what one rounding of the gradients does to the rule itself.
     """
 
     name: str
@@ -109,7 +117,14 @@ class Record:
     apply: Callable[..., Any] | None = None
     transcription: Callable[..., Any] | None = None
     deviations: tuple[Deviation, ...] = ()
-    zero_gradient_moves: bool = False
+    zero_gradient_moves: bool | Callable[..., bool] = False
+    ill_conditioned: str = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the rule's `update` must be given beyond gradients and state, at any of the settings."""
+        made = (self.make(**settings) for settings in self.settings)
+        return tuple(dict.fromkeys(name for rule in made for name in getattr(rule, "needs", ())))
 
     def twin(self, library: str) -> Twin | None:
         """The first twin from `library` ("optax", "torch", "jax"), or None."""

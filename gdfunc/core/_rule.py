@@ -42,7 +42,10 @@ class Rule(Fields):
     """Base of all rules: a pytree of hyperparameters with Optax's `init` and `update`.
 
     Attributes:
-        needs: what `update` must be given beyond gradients and state: "params", "value", ...
+        needs: what `update` must be given beyond gradients and state. `train` gives all of it:
+            "params", the parameters; "value", the loss, a () array; "value_fn", parameters -> loss, and "grad_fn",
+            parameters -> gradients, on the step's batch; "key", a JAX key, another at every step; "per_example_grads",
+            the gradients of each example, with a leading axis.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -166,11 +169,11 @@ class TreeRule(Rule):
 
 
 def _prepare(
-    rule: R, grads: Tree, state: Any, params: Tree | None, extra: dict[str, Any]
+    rule: R, grads: Tree, state: Any, params: Tree | None, extra: dict[str, Any], kind: type = RuleState
 ) -> tuple[R, Array, dict[str, Any]]:
     """Checks the arguments of an update; returns the rule at this step, the 1-based step, and the extras it needs."""
     who = f"{type(rule).__name__}.update"
-    if not isinstance(state, RuleState):
+    if not isinstance(state, kind):
         raise ValueError(
             f"{who} needs the state that its init or last update returned, and was given {type(state).__name__}"
         )

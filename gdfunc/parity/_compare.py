@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Transformation, call_update
 from ._modes import Mode, mode as find_mode
-from ._stream import STEPS, Stream, stream
+from ._stream import STEPS, Stream, extras, stream
 
 TOLERANCE = 8.0  # in rounding errors: what two orders of the same operations may differ by over some tens of steps
 
@@ -133,15 +133,16 @@ def run(thing: Any, data: Stream, at: Mode, jit: bool = True) -> Updates:
 def run_all(things: Mapping[str, Any], data: Stream, at: Mode, jit: bool = True) -> dict[str, Updates]:
     """Runs several transformations side by side on one stream, as one program where `jit`."""
     with at():
-        inputs = jax.tree.map(lambda x: jnp.asarray(x, at.dtype), (dict(data.gradients), dict(data.params)))
+        numbers = (data.values, dict(data.gradients), dict(data.params), dict(data.curvatures))
+        inputs = (*jax.tree.map(lambda x: jnp.asarray(x, at.dtype), numbers), data.keys())
 
-        def step(states, g_and_p):
-            g, p = g_and_p
-            results = {name: call_update(thing, g, states[name], p, {}) for name, thing in things.items()}
+        def step(states, row):
+            _, g, p, *_ = row
+            results = {name: call_update(thing, g, states[name], p, extras(*row)) for name, thing in things.items()}
             return {name: state for name, (_, state) in results.items()}, {name: u for name, (u, _) in results.items()}
 
         def start():
-            p = jax.tree.map(lambda x: x[0], inputs[1])
+            p = jax.tree.map(lambda x: x[0], inputs[2])
             return {name: thing.init(p) for name, thing in things.items()}
 
         if jit:
@@ -154,8 +155,20 @@ def run_all(things: Mapping[str, Any], data: Stream, at: Mode, jit: bool = True)
         return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *rows)
 
 
-def difference(a: Updates, b: Updates, at: Mode, names: tuple[str, str], tolerance: float = TOLERANCE) -> Comparison:
-    """Two streams of updates against each other; `b` is the witness, whose size is the unit."""
+def amplification(a: Updates, b: Updates, at: Mode) -> float:
+    """What one rounding of the gradients does to a rule, in rounding errors of its largest update: 1 or more."""
+    return max(1.0, difference(a, b, at, names=("", "")).error)
+
+
+def difference(
+    a: Updates,
+    b: Updates,
+    at: Mode,
+    names: tuple[str, str],
+    tolerance: float = TOLERANCE,
+    amplification: float = 1.0,
+) -> Comparison:
+    """Two streams of updates against each other; `b` is the witness, whose size times `amplification` is the unit."""
     base: dict[str, Any] = {"first": names[0], "second": names[1], "mode": at.name, "tolerance": tolerance}
     if set(a) != set(b):
         return Comparison(**base, error=np.inf, why=f"leaves {sorted(a)} against {sorted(b)}")
@@ -166,7 +179,11 @@ def difference(a: Updates, b: Updates, at: Mode, names: tuple[str, str], toleran
             why = f"{leaf!r} is {x.dtype}{list(x.shape)} against {y.dtype}{list(y.shape)}"
             return Comparison(**base, error=np.inf, why=why)
         x, y = x.astype(np.float64), y.astype(np.float64)
-        unit = at.eps * max(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)), np.finfo(at.dtype).tiny / at.eps)
+        unit = (
+            amplification
+            * at.eps
+            * max(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)), np.finfo(at.dtype).tiny / at.eps)
+        )
         finite = np.isfinite(x) & np.isfinite(y)
         error = np.where(finite, np.abs(np.where(finite, x, 0) - np.where(finite, y, 0)) / unit, np.inf)
         worst = max(worst, float(np.max(error, initial=0.0)))
@@ -210,4 +227,5 @@ def _own_stream(gradients: Mapping[str, Any], params: Mapping[str, Any] | None) 
     p = {name: np.asarray(x, np.float64) for name, x in p.items()}
     if {name: x.shape for name, x in g.items()} != {name: x.shape for name, x in p.items()}:
         raise ValueError("compare needs params shaped as gradients, (steps, ...) a leaf")
-    return Stream(g, p)
+    zeros = {name: np.zeros_like(x) for name, x in g.items()}
+    return Stream(g, p, np.zeros(len(next(iter(g.values())))), zeros)

@@ -21,7 +21,9 @@ class Row:
         witness: "paper", "optax.adam", "torch.optim.Adam", ...
         mode: the precision.
         run: "jit" or "eager".
-        error: in rounding errors of the leaf's largest update.
+        error: in rounding errors of the leaf's largest update; for an ill-conditioned rule in units of what one
+            rounding of the gradients does to the rule itself.
+        amplification: that unit, in rounding errors; 1 for all other rules.
         verdict: "agrees", "expected" (a deviation that the record knows, of the size it knows), "mended" (a deviation
             that has gone: the record is out of date) or "mismatch".
         where: the first step, leaf and entry at which they part.
@@ -38,6 +40,7 @@ class Row:
     verdict: str
     where: str = ""
     deviation: str = ""
+    amplification: float = 1.0
 
     @property
     def passes(self) -> bool:

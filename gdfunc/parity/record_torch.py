@@ -4,6 +4,7 @@ Needs torch, of the version named in `_recorded.py`; nothing else in gdfunc does
 stream's before each step, so that the recorded update is not drowned in the parameter's rounding.
 """
 
+import inspect
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
@@ -29,10 +30,20 @@ def rule_updates(twin: Twin, rule: Any, dtype: str) -> dict[str, np.ndarray] | N
         return None
     data, kind = stream(), getattr(torch, dtype)
     torch.set_default_dtype(kind)  # NAdam keeps its product of momenta in the default dtype
-    params = {name: torch.zeros(p.shape[1:], dtype=kind, requires_grad=True) for name, p in data.params.items()}
-    optimizer = load(twin.name)(params.values(), foreach=False, **arguments)
+    params = {
+        name: torch.zeros(p.shape[1:], dtype=kind, requires_grad=True)
+        for name, p in data.params.items()
+        if twin.takes is None or twin.takes(p.shape[1:])
+    }
+    rate = arguments.get("lr")
+    if callable(rate):
+        arguments["lr"] = float(rate(0))
+    foreach = {"foreach": False} if "foreach" in inspect.signature(load(twin.name)).parameters else {}
+    optimizer = load(twin.name)(params.values(), **foreach, **arguments)
     updates: dict[str, list[np.ndarray]] = {name: [] for name in params}
     for t in range(data.steps):
+        if callable(rate):
+            optimizer.param_groups[0]["lr"] = float(rate(t))
         for name, p in params.items():
             p.data = torch.tensor(
                 data.params[name][t] if "params" in rule.needs else 0 * data.params[name][t], dtype=kind

@@ -13,6 +13,7 @@ from ._adagrad import Adagrad as Adagrad
 from ._adam import Adam as Adam
 from ._adamax import Adamax as Adamax
 from ._adamw import AdamW as AdamW
+from ._add_decayed_weights import AddDecayedWeights as AddDecayedWeights
 from ._amsgrad import AMSGrad as AMSGrad
 from ._lion import Lion as Lion
 from ._nadam import NAdam as NAdam

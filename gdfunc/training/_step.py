@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..core import Tree, apply_updates, call_update, check_alike, tree_norm
+from ..core import Tree, apply_updates, call_update, check_alike, objective, tree_norm
 from ._batches import Batches
 from ._stopping import RUNNING, judge_all
 
@@ -64,7 +64,7 @@ def step(program: Program, rule: Any, stop: tuple, key: Array, data: Tree, carry
     """One step of gradient descent; a step that is judged to be the last does not move the parameters."""
     batch, drawn = program.batches.draw(data, key, carry.drawn, carry.step)
     (loss, aux), grads, value_fn = differentiate(program, carry.params, batch)
-    extra = {"value": loss, "grad": grads, "value_fn": value_fn}
+    extra = extras(program, rule, batch, loss, grads, value_fn, carry, key)
     updates, state = call_update(rule, grads, carry.state, carry.params, extra)
     params = apply_updates(carry.params, updates)
 
@@ -125,6 +125,34 @@ def differentiate(program: Program, params: Tree, batch: Tree) -> tuple[tuple[Ar
     grads = jax.tree.map(lambda t, p: (t / k).astype(p.dtype), total, params)
     mean = jax.tree.map(lambda x: jnp.mean(x, axis=0), values)
     return mean, grads, lambda p: jnp.mean(lax.map(lambda mini_batch: loss(p, mini_batch)[0], batch))
+
+
+def extras(
+    program: Program, rule: Any, batch: Tree, loss: Array, grads: Tree, value_fn: Callable, carry: Carry, key: Array
+) -> dict[str, Any]:
+    """What rules may need beyond gradients, under our names and Optax's; what costs work only where it is asked for."""
+    found = {"value": loss, "grad": grads, "value_fn": objective(value_fn), "obj_fn": value_fn}
+    found["grad_fn"] = jax.grad(value_fn)
+    needs = getattr(rule, "needs", ())
+    if "key" in needs:
+        # The run's key itself draws the data.
+        found["key"] = jax.random.fold_in(jax.random.fold_in(key, _RULES_STREAM), carry.step)
+    if "per_example_grads" in needs:
+        found["per_example_grads"] = per_example_gradients(program, carry.params, batch)
+    return found
+
+
+_RULES_STREAM = 0x52554C45  # any number that no count of steps reaches
+
+
+def per_example_gradients(program: Program, params: Tree, batch: Tree) -> Tree:
+    """The gradient of each row of the batch, on a leading axis; accumulated mini-batches one after another."""
+    if not jax.tree.leaves(batch):
+        raise ValueError("train needs data for a rule that needs per_example_grads, and was given none")
+    if program.batches.accumulate > 1:
+        batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
+    alone = lambda p, row: _checked_loss(program, p, jax.tree.map(lambda x: x[None], row))[0]  # noqa: E731
+    return jax.vmap(jax.grad(alone), in_axes=(None, 0))(params, batch)
 
 
 def _checked_loss(program: Program, params: Tree, batch: Tree) -> tuple[Array, Any]:
