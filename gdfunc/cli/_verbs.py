@@ -33,7 +33,10 @@ def rules(
 def parity(
     names: Positional[tuple[str, ...]] = (),
     /,
+    all: bool = False,
     quick: bool = False,
+    jobs: int = 0,
+    out: Path | None = None,
     json: bool = False,
 ) -> int:
     """Holds rules against their papers, Optax and PyTorch at every setting of their records; 1 on an unknown difference.
@@ -41,12 +44,15 @@ def parity(
     Args:
         names: rules by name, and other parts with their folder (losses.huber, schedules.cosine, or losses for all of
             them); every rule if none is given.
+        all: every rule, schedule, loss, initialiser and clipping; writes the table too.
         quick: compiled runs only.
+        jobs: processes; 0 is one for each core.
+        out: a folder for parity.json and parity.md; with --all it is parity/ if not given.
         json: print JSON.
     """
     from ._parity import show_parity
 
-    return show_parity(names, quick, json)
+    return show_parity(names, all, quick, jobs, out, json)
 
 
 def train(

@@ -27,10 +27,12 @@ def show(*renderables: Any, width: int = 120) -> None:
         print(text(*renderables, width=width))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Any:
-    """A rich table of strings under its title; nothing in them is taken for markup."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", box: str = "SIMPLE_HEAD"
+) -> Any:
+    """A rich table of strings under its title, in one of rich's boxes; nothing in them is taken for markup."""
     from_text = need("rich.text").Text
-    made = need("rich.table").Table(box=need("rich.box").SIMPLE_HEAD)
+    made = need("rich.table").Table(box=getattr(need("rich.box"), box))
     for i, column in enumerate(columns):
         made.add_column(column, overflow="fold", no_wrap=i == 0)
     for row in rows:
@@ -65,7 +67,7 @@ def page(record: Record) -> list[Any]:
     return parts
 
 
-def parity(certificates: Iterable[Any]) -> Any:
+def parity(certificates: Iterable[Any], box: str = "SIMPLE_HEAD") -> Any:
     """One line a record and witness: the worst agreement, and what deviates as expected or not."""
     rows = []
     for certificate in certificates:
@@ -83,7 +85,7 @@ def parity(certificates: Iterable[Any]) -> Any:
             rows.append((certificate.name, witness, str(len(mine)), *cells, verdict, notes))
     caption = "Errors in rounding errors of the leaf's largest update, the worst among the comparisons that agree."
     columns = ("name", "witness", "compared", "float32", "float32 (x64)", "float64", "verdict", "known differences")
-    return table("Parity", columns, rows, caption)
+    return table("Parity", columns, rows, caption, box)
 
 
 def rows_of(trace: Any) -> list[tuple[str, ...]]:
