@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         report as report,
         rules as rules,
         schedules as schedules,
+        testing as testing,
         training as training,
     )
     from .core import (
@@ -47,6 +48,7 @@ _FOLDERS = (
     "report",
     "rules",
     "schedules",
+    "testing",
     "training",
 )
 _NAMES = {

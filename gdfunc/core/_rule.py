@@ -224,12 +224,14 @@ def _strong(memory: Any, p: Any) -> Any:
     """The first memory with its dtypes settled: the parameter's where it is shaped alike, at least 32 bits for the rest."""
     dtype = jnp.result_type(p)
     at_least_32 = wide(jnp.zeros((), dtype)).dtype
+    # float16 ends at 6e-8: the square of a gradient of 1e-4 would be stored as 0, and divide.
+    kept = at_least_32 if dtype == jnp.float16 else dtype
 
     def settle(x):
         x = jnp.asarray(x)
-        if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype != dtype:
+        if jnp.issubdtype(x.dtype, jnp.floating):
             alike = x.ndim > 0 and x.shape == jnp.shape(p)
-            return jax.lax.convert_element_type(x, np.dtype(dtype if alike else at_least_32))
+            return jax.lax.convert_element_type(x, np.dtype(kept if alike or x.dtype == kept else at_least_32))
         # A weakly typed zero would take another type at the first update, and the step would be traced twice.
         return jax.lax.convert_element_type(x, x.dtype)
 

@@ -159,13 +159,22 @@ def test_a_tree_rule_sees_the_whole_tree_and_is_given_what_it_needs():
         rule.update(P, state)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_a_tree_rule_keeps_16_bits_where_the_parameters_have_them_and_counts_in_32(dtype):
+@pytest.mark.parametrize(("dtype", "kept"), [("float16", "float32"), ("bfloat16", "bfloat16")])
+def test_a_tree_rule_keeps_16_bits_where_their_range_allows_it_and_counts_in_32(dtype, kept):
     p = {"x": jnp.ones(3, dtype)}
     state = Normalized(0.5).init(p)
     updates, after = Normalized(0.5).update(p, state, value=1.0)
-    assert updates["x"].dtype == after.memory.total["x"].dtype == jnp.dtype(dtype)
+    assert updates["x"].dtype == jnp.dtype(dtype)
+    assert after.memory.total["x"].dtype == state.memory.total["x"].dtype == jnp.dtype(kept)
     assert after.memory.steps.dtype == state.memory.steps.dtype == jnp.float32
+
+
+def test_a_float16_memory_keeps_the_square_of_a_small_gradient():
+    g = jnp.full(3, 1e-4, jnp.float16)  # squared 1e-8, which float16 would store as 0
+    updates, state = Adam(0.1).update(g, Adam(0.1).init(g), g)
+    assert state.memory.v.dtype == jnp.float32
+    updates, _ = Adam(0.1).update(g, state, g)
+    np.testing.assert_allclose(np.asarray(updates, np.float64), -0.1, rtol=2e-3)
 
 
 def test_any_pytree_will_do_and_a_bare_array_too():
