@@ -1,7 +1,7 @@
 """One function a verb. What each needs is imported inside it, so that `gdfunc --help` starts without JAX."""
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from tyro.conf import Positional, arg
 
@@ -100,4 +100,24 @@ def train(
     )
 
 
-VERBS = {"rules": rules, "parity": parity, "train": train}
+def port(
+    text: Positional[str],
+    /,
+    to: Literal["optax", "torch", "keras", "gdfunc"] = "optax",
+    json: bool = False,
+) -> int:
+    """Says a line of PyTorch, Optax, Keras or gdfunc in another's words; 1 where there is no equivalent, with the reason.
+
+    The line is read, not run. Several lines may be one text: an optimizer, its scheduler and clipping.
+
+    Args:
+        text: "torch.optim.RMSprop(params, lr=1e-3, momentum=0.9)", "optax.adam(optax.cosine_decay_schedule(1e-3, 1000))".
+        to: the other library.
+        json: print JSON.
+    """
+    from ._port import show_port
+
+    return show_port(text, to, json)
+
+
+VERBS = {"port": port, "rules": rules, "parity": parity, "train": train}

@@ -1,27 +1,33 @@
 """A certificate: one rule at all of its record's settings, against the paper and against every witness."""
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from ..core import ArrayRule, Record, Twin, did_you_mean
+from ..core import Record, Rule, Transformation, Twin, call_update, did_you_mean
 from ..rules import record as find_record
-from ._compare import amplification, difference, run_all
+from ._compare import amplification, describe, difference, run_all
 from ._functions import catalogue, certify_function
 from ._modes import MODES, Mode
 from ._recorded import key, recorded
 from ._rows import Certificate, Row, in_words, judge, versions
 from ._stream import Stream, stream
 from ._twins import build, fields, translate
+from ._witnesses import transcribe
 
 EAGER_STEPS = 10
 
 
-def certify(name: str, *, quick: bool = False) -> Certificate:
+def certify(
+    name: str | Any,
+    *,
+    paper: Callable[..., Any] | None = None,
+    witness: Any = None,
+    quick: bool = False,
+) -> Certificate:
     """Checks the rule called `name` at every setting of its record: L0, L1 and L2, in three precisions, jit and eager.
 
     L0 holds it against the NumPy transcription of its paper; L1 makes one step from the witness's own state, at every
@@ -30,8 +36,15 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
     Schedules, losses, initialisers and clippings (`losses.huber`) are held by their values against their formula in NumPy
     and against their twins.
 
+    A rule of your own is given itself, with the paper's formula in NumPy, a witness, or both:
+    `certify(my_rule, paper=my_numpy_function, witness=optax.adam(1e-3))`.
+
     Args:
-        name: a rule's lower-case name, or another part's with its folder.
+        name: a rule's lower-case name, another part's with its folder, or a rule (anything with Optax's two methods).
+        paper: for a rule of your own: (gradients, params, **some of its fields) -> updates, in NumPy, where gradients
+            and params are arrays (steps, ...); of one leaf for an `ArrayRule` or a pair of functions, dictionaries of
+            all leaves for a rule that sees the whole tree.
+        witness: for a rule of your own: a rule or transformation that it should equal.
         quick: compiled runs only.
 
     Returns:
@@ -41,17 +54,36 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
     Raises:
         ValueError: on an unknown name.
     """
+    if not isinstance(name, str):
+        return _certify_own(name, paper, witness, quick)
+    if paper is not None or witness is not None:
+        raise ValueError(f"certify has the paper and the witnesses of {name!r} in its record: give a rule of your own")
     folder, dot, part = name.rpartition(".")
     if dot:
         if part not in catalogue(folder):
             raise did_you_mean(folder, part, catalogue(folder))
         return certify_function(folder, catalogue(folder)[part])
-    known = find_record(name)
+    return _certify(find_record(name), quick)
+
+
+def _certify_own(thing: Any, paper: Callable[..., Any] | None, witness: Any, quick: bool) -> Certificate:
+    """The certificate of a rule that has no record: one setting, its own."""
+    for each in (thing, *([] if witness is None else [witness])):
+        if not isinstance(each, Transformation) or isinstance(each, type):
+            raise ValueError(f"certify needs a rule (an object with init and update) or a name, and was given {each!r}")
+    if paper is None and witness is None:
+        raise ValueError("certify needs paper= or witness= to hold a rule of your own against, and was given neither")
+    named = type(thing).__name__ if isinstance(thing, Rule) else describe(thing)
+    known = Record(named, "your own", (), make=lambda: thing, transcription=paper)
+    return _certify(known, quick, {} if witness is None else {describe(witness): witness})
+
+
+def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = None) -> Certificate:
     data = stream()
     ours = {f"ours {i}": known.make(**given) for i, given in enumerate(known.settings)}
     rows: list[Row] = []
     without: dict[str, str] = dict(known.no_twin)
-    twins: dict[str, Any] = {}
+    twins: dict[str, Any] = {f"{name} 0": thing for name, thing in (witnesses or {}).items()}
     steps: dict[str, _Resynchronised] = {}
     for i, rule in enumerate(ours.values()):
         for twin in known.twins:
@@ -59,7 +91,7 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
             if isinstance(arguments, str):
                 without[f"{in_words(known.settings[i])} in {twin.name}"] = arguments
             elif twin.library == "optax":
-                built = build(twin, rule)
+                built = _Some(build(twin, rule), twin.takes)
                 twins[f"{twin.name} {i}"] = built
                 steps[f"L1 {twin.name} {i}"] = _Resynchronised(built, rule, twin)
     for mode in MODES:
@@ -74,6 +106,7 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
                 new = _Rows(known, given, rule, mode, "jit" if jit else "eager", growth)
                 if (paper := transcribe(known, rule, given, part, mode)) is not None:
                     rows.append(new.row("L0", "paper", mine, paper))
+                rows.extend(new.row("L2", name, mine, updates[f"{name} 0"]) for name in witnesses or {})
                 for twin in known.twins:
                     if twin.library == "torch":
                         theirs = recorded(key("rules", known.name, twin.name, given, mode.dtype))
@@ -90,26 +123,6 @@ def certify(name: str, *, quick: bool = False) -> Certificate:
         if not any(row.settings == dict(each) for row in rows):
             without[in_words(each)] = "no witness has this setting"
     return Certificate(known.name, tuple(rows), without, versions())
-
-
-def transcribe(
-    known: Record, rule: Any, settings: Mapping[str, Any], data: Stream, mode: Mode
-) -> dict[str, Any] | None:
-    """The paper's updates; None where the transcription does not cover a setting that leaves its default."""
-    if known.transcription is None or any(callable(value) for value in settings.values()):
-        return None
-    names = list(inspect.signature(known.transcription).parameters)[2:]
-    if not set(settings) <= set(names):
-        return None
-    numbers = {name: value for name, value in fields(rule).items() if name in names}
-    if "data" in names:
-        numbers["data"] = data
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if isinstance(rule, ArrayRule):
-            updates = {leaf: known.transcription(g, data.params[leaf], **numbers) for leaf, g in data.gradients.items()}
-        else:
-            updates = known.transcription(data.gradients, data.params, **numbers)
-    return {leaf: np.asarray(u).astype(mode.dtype) for leaf, u in updates.items()}
 
 
 def pushed(data: Stream, mode: Mode) -> Stream:
@@ -150,10 +163,27 @@ class _Rows:
         )
 
 
+class _Some:
+    """A twin on the leaves that it takes."""
+
+    def __init__(self, twin: Any, takes: Callable[[tuple[int, ...]], bool] | None):
+        self.twin, self.takes = twin, takes
+
+    def of(self, tree: Any) -> Any:
+        """The leaves of a stream's tree that the twin takes."""
+        return tree if self.takes is None else {leaf: x for leaf, x in tree.items() if self.takes(x.shape)}
+
+    def init(self, params):
+        return self.twin.init(self.of(params))
+
+    def update(self, grads, state, params, **extra):
+        return call_update(self.twin, self.of(grads), state, self.of(params), extra)
+
+
 class _Resynchronised:
     """Runs the twin, and beside it one step of our rule from the twin's own state: L1."""
 
-    def __init__(self, twin: Any, rule: Any, record: Twin):
+    def __init__(self, twin: _Some, rule: Any, record: Twin):
         self.twin, self.rule, self.record = twin, rule, record
 
     @property
@@ -164,9 +194,10 @@ class _Resynchronised:
     def init(self, params):
         return jnp.zeros((), jnp.int32), self.twin.init(params)
 
-    def update(self, grads, state, params):
+    def update(self, grads, state, params, **extra):
         step, theirs = state
-        after, new = self.twin.update(grads, theirs, params)
+        after, new = self.twin.update(grads, theirs, params, **extra)
+        grads, params = self.twin.of(grads), self.twin.of(params)
         mine = translate(self.record, self.rule, theirs, step, params)
-        ours = after if mine is None else self.rule.update(grads, mine, params)[0]
+        ours = after if mine is None else call_update(self.rule, grads, mine, params, extra)[0]
         return {"ours": ours, "theirs": after}, (step + 1, new)

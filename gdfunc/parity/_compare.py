@@ -1,77 +1,43 @@
-"""Are two update rules the same, and if not, where do they part?"""
+"""Are two update rules the same, and if not, where do they part, and why?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ..core import Transformation, call_update
+from ..core import Transformation
+from ._candidates import part_of
+from ._cause import explain as find_cause
+from ._divergence import (
+    TOLERANCE as TOLERANCE,
+    Cause,
+    Comparison as Comparison,
+    amplification as amplification,
+    difference as difference,
+    not_finite,
+)
 from ._modes import Mode, mode as find_mode
-from ._stream import STEPS, Stream, extras, stream
+from ._quantity import first_quantity
+from ._recording import Recording
+from ._resembling import identify
+from ._run import Updates, run as run, run_all as run_all
+from ._search import target
+from ._stream import STEPS, Stream, stream
 
-TOLERANCE = 8.0  # in rounding errors: what two orders of the same operations may differ by over some tens of steps
 
-Updates = Mapping[str, np.ndarray]  # leaf path -> (steps, ...)
+class Pair(NamedTuple):
+    """A user's own `init(params)` and `update(grads, state, params)`."""
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """How far two streams of updates are from each other.
-
-    Attributes:
-        first, second: what was compared, in words.
-        mode: the precision: "float32", "float32 (x64)" or "float64".
-        error: the largest difference, in rounding errors of the leaf's largest update; infinite where one side is not
-            finite, or shapes or dtypes differ.
-        tolerance: up to this error the two agree.
-        step: the first step (from 1) at which they part by more; None where they agree.
-        leaf: the path of the leaf that parts first.
-        index: the entry in that leaf.
-        values: the two updates there.
-        late: how many steps `second` lags behind `first`, where shifting it by that restores agreement in most entries.
-        why: a difference of shape or dtype, in words.
-    """
-
-    first: str
-    second: str
-    mode: str
-    error: float
-    tolerance: float
-    step: int | None = None
-    leaf: str | None = None
-    index: tuple[int, ...] | None = None
-    values: tuple[float, float] | None = None
-    late: int = 0
-    why: str = ""
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the error is within the tolerance."""
-        return bool(self.error <= self.tolerance)
-
-    def __str__(self) -> str:
-        if self.agrees:
-            return f"{self.first} and {self.second} agree to {self.error:.2g} rounding errors of {self.mode}"
-        if self.why:
-            return f"{self.first} and {self.second} differ: {self.why}"
-        assert self.values is not None
-        text = (
-            f"{self.first} and {self.second} part at step {self.step}, leaf {self.leaf!r}, index {self.index}: "
-            f"{self.values[0]:.9g} against {self.values[1]:.9g}; in all by {self.error:.3g} rounding errors of {self.mode}"
-        )
-        if self.late:
-            return f"{text}. The second is {self.late} step late: moved back by it, most of its entries agree"
-        return text
+    init: Any
+    update: Any
 
 
 def compare(
     first: Any,
     second: Any,
     *,
-    precision: str = "float32",
+    precision: str | None = None,
     steps: int = STEPS,
     seed: int = 0,
     gradients: Mapping[str, Any] | None = None,
@@ -79,17 +45,20 @@ def compare(
     jit: bool = True,
     tolerance: float = TOLERANCE,
     names: tuple[str, str] | None = None,
+    explain: bool = True,
 ) -> Comparison:
-    """Gives two rules the same gradients and says whether their updates agree, and if not, where they part first.
+    """Gives two rules the same gradients and says whether their updates agree, and if not, where they part first, and why.
 
     Both see the same recorded gradients and parameters at every step; only their own memories evolve. The error is
     counted in rounding errors of the leaf's largest update over the run: entry by entry, or in units of the last place
     of the parameter, it would blow up wherever a number crosses zero. NaN agrees with nothing.
 
     Args:
-        first: a rule, or anything with Optax's `init` and `update`.
+        first: a rule, anything with Optax's `init` and `update`, a tuple of those two functions, or a `Recording` of what
+            another framework did; the other side is then run on the recording's gradients and parameters.
         second: another.
-        precision: "float32", "float32 (x64)" (with 64-bit types enabled, which changes Optax's results) or "float64".
+        precision: "float32", "float32 (x64)" (with 64-bit types enabled, which changes Optax's results) or "float64";
+            if not given a recording's, and else float32.
         steps: the length of the built-in stream of gradients.
         seed: another seed, another stream.
         gradients: your own: leaf path -> array (steps, ...), finite.
@@ -97,118 +66,105 @@ def compare(
         jit: run as one compiled scan; False runs operation by operation.
         tolerance: in rounding errors.
         names: what the answer calls the two; their own descriptions if not given.
+        explain: where the two part, look for the cause: the smallest change of the conventions and numbers of our rule
+            that makes them agree. Takes some seconds.
 
     Returns:
         A `Comparison`; print it for a sentence.
 
     Raises:
-        ValueError: where one of the two is not a transformation, or the streams do not match.
+        ValueError: where one of the two is not a transformation, the streams do not match, or two recordings hold
+            different gradients.
     """
+    first, second = (Pair(*x) if _is_pair(x) else x for x in (first, second))
     for thing in (first, second):
-        if not isinstance(thing, Transformation) or isinstance(thing, type):
+        if not isinstance(thing, (Transformation, Recording)) or isinstance(thing, type):
             raise ValueError(f"compare needs rules or transformations with init and update, and was given {thing!r}")
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"compare needs steps >= 1, and was given steps={steps!r}")
     if gradients is None and params is not None:
         raise ValueError("compare needs gradients where params are given: the built-in stream has its own")
-    data = stream(seed, steps) if gradients is None else _own_stream(gradients, params)
-    at = find_mode(precision)
-    a, b = (run(thing, data, at, jit) for thing in (first, second))
-    return difference(a, b, at, names=names or (describe(first), describe(second)), tolerance=tolerance)
+    recordings = [thing for thing in (first, second) if isinstance(thing, Recording)]
+    if recordings:
+        if gradients is not None:
+            raise ValueError("compare needs no gradients beside a recording, which holds its own")
+        data = _common_stream(recordings)
+    else:
+        data = stream(seed, steps) if gradients is None else _own_stream(gradients, params)
+    at = find_mode(precision or (recordings[0].mode.name if recordings else "float32"))
+    a, b = (thing.updates if isinstance(thing, Recording) else run(thing, data, at, jit) for thing in (first, second))
+    assert a is not None
+    assert b is not None
+    sizes = {leaf: size for recording in recordings for leaf, size in recording.rounding.items()}
+    names = names or (describe(first), describe(second))
+    seen = difference(a, b, at, names=names, tolerance=tolerance, sizes=sizes)
+    if bad := not_finite("The recorded gradients'", data.gradients):
+        seen = replace(seen, not_finite="; ".join(filter(None, (bad.replace("' is", " stream is"), seen.not_finite))))
+    if seen.agrees or seen.step is None:
+        return seen
+    seen = replace(seen, quantity=first_quantity(first, second, seen, data, at))
+    if not explain or not np.all(np.isfinite(seen.values or ())):
+        return seen
+    return replace(seen, cause=_cause((first, second), (a, b), data, at, sizes, seen))
+
+
+def _cause(
+    things: tuple[Any, Any], updates: tuple[Updates, Updates], data: Stream, at: Mode, sizes: dict, seen: Comparison
+) -> Cause | None:
+    """What our rule must change to be the other; of two witnesses, what tells them apart as settings of one rule."""
+    for ours, other, theirs in ((*things, updates[1]), (*things[::-1], updates[0])):
+        if part_of(ours) is not None:
+            return find_cause(ours, target(ours, data, theirs, at, sizes, seen), other)
+    goal = target(None, data, updates[0], at, sizes, seen)
+    base = identify(things, goal)
+    if base is None:
+        return None
+    one = find_cause(base, target(base, data, updates[0], at, sizes, seen))
+    if not one.explained:
+        return None
+    two = find_cause(one.rule, target(base, data, updates[1], at, sizes, seen))
+    if not two.explained:
+        return replace(
+            two, sentence=f"the first is {one.rule!r}, to {one.error:.2g} rounding errors; the second: {two}"
+        )
+    return replace(two, sentence=f"the first is {one.rule!r}, to {one.error:.2g} rounding errors; {two}")
 
 
 def describe(thing: Any) -> str:
     """A rule prints itself; an Optax transformation is named after the function that made it."""
+    if isinstance(thing, Recording):
+        return thing.name
     if hasattr(thing, "_fields") and not isinstance(thing, tuple):
         return repr(thing)
     name = getattr(getattr(thing, "update", None), "__qualname__", type(thing).__name__)
     return f"an Optax {name.partition('.')[0]}" if "<locals>" in name else name
 
 
-def run(thing: Any, data: Stream, at: Mode, jit: bool = True) -> Updates:
-    """The updates of one transformation on a stream, in the stream's mode."""
-    return run_all({"it": thing}, data, at, jit)["it"]
+def _is_pair(thing: Any) -> bool:
+    return type(thing) is tuple and len(thing) == 2 and all(map(callable, thing))
 
 
-def run_all(things: Mapping[str, Any], data: Stream, at: Mode, jit: bool = True) -> dict[str, Updates]:
-    """Runs several transformations side by side on one stream, as one program where `jit`."""
-    with at():
-        numbers = (data.values, dict(data.gradients), dict(data.params), dict(data.curvatures))
-        inputs = (*jax.tree.map(lambda x: jnp.asarray(x, at.dtype), numbers), data.keys())
-
-        def step(states, row):
-            _, g, p, *_ = row
-            results = {name: call_update(thing, g, states[name], p, extras(*row)) for name, thing in things.items()}
-            return {name: state for name, (_, state) in results.items()}, {name: u for name, (u, _) in results.items()}
-
-        def start():
-            p = jax.tree.map(lambda x: x[0], inputs[2])
-            return {name: thing.init(p) for name, thing in things.items()}
-
-        if jit:
-            out = jax.jit(lambda inputs: jax.lax.scan(step, start(), inputs)[1])(inputs)
-            return jax.tree.map(np.asarray, out)
-        states, rows = start(), []
-        for t in range(data.steps):
-            states, row = step(states, jax.tree.map(lambda x, t=t: x[t], inputs))
-            rows.append(row)
-        return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *rows)
-
-
-def amplification(a: Updates, b: Updates, at: Mode) -> float:
-    """What one rounding of the gradients does to a rule, in rounding errors of its largest update: 1 or more."""
-    return max(1.0, difference(a, b, at, names=("", "")).error)
-
-
-def difference(
-    a: Updates,
-    b: Updates,
-    at: Mode,
-    names: tuple[str, str],
-    tolerance: float = TOLERANCE,
-    amplification: float = 1.0,
-) -> Comparison:
-    """Two streams of updates against each other; `b` is the witness, whose size times `amplification` is the unit."""
-    base: dict[str, Any] = {"first": names[0], "second": names[1], "mode": at.name, "tolerance": tolerance}
-    if set(a) != set(b):
-        return Comparison(**base, error=np.inf, why=f"leaves {sorted(a)} against {sorted(b)}")
-    worst, parts = 0.0, []
-    for leaf in a:
-        x, y = np.asarray(a[leaf]), np.asarray(b[leaf])
-        if x.shape != y.shape or (x.dtype != y.dtype and y.dtype != np.longdouble):
-            why = f"{leaf!r} is {x.dtype}{list(x.shape)} against {y.dtype}{list(y.shape)}"
-            return Comparison(**base, error=np.inf, why=why)
-        x, y = x.astype(np.float64), y.astype(np.float64)
-        unit = (
-            amplification
-            * at.eps
-            * max(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)), np.finfo(at.dtype).tiny / at.eps)
-        )
-        finite = np.isfinite(x) & np.isfinite(y)
-        error = np.where(finite, np.abs(np.where(finite, x, 0) - np.where(finite, y, 0)) / unit, np.inf)
-        worst = max(worst, float(np.max(error, initial=0.0)))
-        over = np.argwhere(error > tolerance)
-        if len(over):
-            parts.append((int(over[0][0]), leaf, tuple(int(i) for i in over[0][1:])))
-    if not parts:
-        return Comparison(**base, error=worst)
-    step, leaf, index = min(parts)
-    values = (float(a[leaf][(step, *index)]) + 0.0, float(b[leaf][(step, *index)]) + 0.0)  # -0 reads as 0
-    return Comparison(
-        **base, error=worst, step=step + 1, leaf=leaf, index=index, values=values, late=_late(a, b, at, tolerance)
-    )
-
-
-def _late(a: Updates, b: Updates, at: Mode, tolerance: float) -> int:
-    """1 where b one step later is a in at least two thirds of the entries that differ in place; else 0."""
-    differ, agree = 0, 0
-    for leaf in a:
-        x, y = np.asarray(a[leaf], np.float64), np.asarray(b[leaf], np.float64)
-        unit = tolerance * at.eps * max(float(np.max(np.abs(y), initial=0.0)), 1e-300)
-        apart = np.abs(x[:-1] - y[:-1]) > unit
-        differ += int(apart.sum())
-        agree += int((apart & (np.abs(x[:-1] - y[1:]) <= unit)).sum())
-    return int(differ > 0 and agree >= 2 / 3 * differ)
+def _common_stream(recordings: list[Recording]) -> Stream:
+    """The gradients of a recording, or of two that were made on the same ones."""
+    data = recordings[0].stream
+    for other in recordings[1:]:
+        theirs = other.stream.gradients
+        shapes = [{leaf: g.shape for leaf, g in x.items()} for x in (data.gradients, theirs)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"compare needs two recordings of the same gradients, and was given {shapes[0]} and {shapes[1]}"
+            )
+        apart = [
+            (int(np.argwhere(g != theirs[leaf])[0][0]) + 1, leaf)
+            for leaf, g in data.gradients.items()
+            if not np.array_equal(g, theirs[leaf], equal_nan=True)
+        ]
+        if apart:
+            raise ValueError(
+                "compare needs two recordings of the same gradients, and theirs differ at step {}, leaf {!r}: record one "
+                "framework on the gradients of the other".format(*min(apart))
+            )
+    return data
 
 
 def _own_stream(gradients: Mapping[str, Any], params: Mapping[str, Any] | None) -> Stream:

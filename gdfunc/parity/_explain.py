@@ -2,15 +2,16 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core import ArrayRule, Rule, TreeRule, Twin, wide
+from ..core import ArrayRule, Rule, TreeRule, Twin, call_update
 from ..rules import records
+from ._stream import extras
 from ._twins import build, find
 
 _ARGUMENTS = {"self", "g", "grads", "memory", "p", "params", "t"}
@@ -80,10 +81,12 @@ def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
     twin, theirs, why = _twin_of(rule)
     state, twin_state, steps = rule.init(p), theirs.init(p) if twin else None, []
     for i, g in enumerate(gs):
-        quantities, beside = named(rule, g, state, p), {}
-        u, state = rule.update(g, state, p)
+        # A rule that asks for more than a gradient is given a loss of 1 with curvature 1.
+        extra = extras(jnp.ones((), p.dtype), g, p, jnp.ones_like(p), jax.random.fold_in(jax.random.key(0), i))
+        quantities, beside = named(rule, g, state, p, extra), {}
+        u, state = rule.update(g, state, p, **extra)
         if twin:
-            their_u, twin_state = theirs.update(g, twin_state, p)
+            their_u, twin_state = call_update(theirs, g, twin_state, p, extra)
             for ours, field in twin.memory.items():
                 if isinstance(field, str) and (value := find(twin_state, field)) is not None:
                     beside[ours] = np.asarray(value)
@@ -106,8 +109,13 @@ def _twin_of(rule: Rule) -> tuple[Twin | None, Any, str]:
     return (None, None, theirs) if isinstance(theirs, str) else (twin, theirs, "")
 
 
-def named(rule: Any, g: Any, state: Any, p: Any) -> dict[str, np.ndarray]:
-    """The local variables of the rule's `step` for one array, by name, in the formula's order."""
+def named(
+    rule: Any, g: Any, state: Any, p: Any, extra: Mapping[str, Any] | None = None, leaf: str | None = None
+) -> dict[str, np.ndarray]:
+    """The local variables of the rule's `step`, by name, in the formula's order.
+
+    `g` is one array, or a dictionary of which `leaf` is looked at where the formula sees the whole tree.
+    """
     codes = {vars(cls)["step"].__code__ for cls in type(rule).__mro__ if "step" in vars(cls)}
     seen: dict[str, Any] = {}
 
@@ -115,15 +123,15 @@ def named(rule: Any, g: Any, state: Any, p: Any) -> dict[str, np.ndarray]:
         if event == "return" and frame.f_code in codes:
             seen.update({name: x for name, x in frame.f_locals.items() if name not in _ARGUMENTS and name not in seen})
 
-    now, before = rule.at(state.step), sys.getprofile()
-    memory = jax.tree.map(wide, state.memory)
+    before = sys.getprofile()
     sys.setprofile(watch)
     try:
-        now.step(wide(g), memory, wide(p), state.step + 1)
+        rule.update(g, state, p, **(extra or {}))
     finally:
         sys.setprofile(before)
+    numbers = {name: x.get(leaf) if isinstance(x, dict) else x for name, x in seen.items()}
     return {
         name: np.asarray(x)
-        for name, x in seen.items()
+        for name, x in numbers.items()
         if isinstance(x, (int, float, np.ndarray, jax.Array)) and name not in ("u", "__class__")
     }

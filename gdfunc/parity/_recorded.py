@@ -16,6 +16,11 @@ def key(catalogue: str, name: str, twin: str, settings: Mapping[str, Any], dtype
     return f"{catalogue}/{name}/{twin}/{json.dumps(settings, sort_keys=True, default=str)}/{dtype}"
 
 
+def line_key(line: str) -> str:
+    """The name under which the updates of a line of PyTorch are kept."""
+    return f"lines/{line}/float64"
+
+
 @cache
 def _archive() -> dict[str, np.ndarray]:
     path = files("gdfunc.parity") / "recorded" / f"torch-{VERSION}.npz"

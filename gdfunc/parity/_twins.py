@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 
-from ..core import Rule, RuleState, Twin
+from ..core import Rule, RuleState, Twin, Wrapper, WrapperState
+from ..rules._records._common import optax_parts
 
 
 def load(name: str) -> Any:
@@ -20,11 +21,25 @@ def load(name: str) -> Any:
 def build(twin: Twin, rule: Rule) -> Any:
     """The twin with the settings of our rule, or a sentence that says why there is none."""
     arguments = twin.arguments(**fields(rule))
-    return arguments if isinstance(arguments, str) else load(twin.name)(**arguments)
+    if isinstance(arguments, str):
+        return arguments
+    make, arguments = load(twin.name), {name: in_optax(value) for name, value in arguments.items()}
+    return make(**arguments) if twin.call is None else twin.call(make, **arguments)
+
+
+def in_optax(value: Any) -> Any:
+    """A rule of ours among a twin's arguments as Optax's own; whatever else, as it is."""
+    parts = optax_parts(value)
+    if isinstance(parts, str):
+        raise ValueError(f"a twin's arguments need rules that Optax has too: {parts}")
+    built = [build(*part) if isinstance(part, tuple) else part for part in parts or ()]
+    return value if parts is None else built[0] if len(built) == 1 else load("optax.chain")(*built)
 
 
 def fields(rule: Any) -> dict[str, Any]:
-    """A rule's fields by name."""
+    """A rule's fields by name; none where it is no dataclass."""
+    if not dataclasses.is_dataclass(rule):
+        return {}
     return {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
 
 
@@ -42,13 +57,23 @@ def find(state: Any, name: str) -> Any:
     return optax.tree.get(state, name)
 
 
-def translate(twin: Twin, rule: Rule, state: Any, step: Any, params: Any) -> RuleState | None:
+def translate(twin: Twin, rule: Rule, state: Any, step: Any, params: Any) -> RuleState | WrapperState | None:
     """Our state that holds the same numbers as the twin's; None where they cannot be read there."""
     mine = rule.init(params)
-    if mine.memory == ():
-        return RuleState(step, ())
+    memory = () if mine.memory == () else _memory(twin, rule, state, mine.memory)
+    if memory is None or not isinstance(rule, Wrapper):
+        return None if memory is None else RuleState(step, memory)
+    parts = optax_parts(rule.inner)
+    if not isinstance(parts, list) or len(parts) != 1 or not isinstance(parts[0], tuple):
+        return None
+    inner = translate(*parts[0], state, step, params)
+    return None if inner is None else WrapperState(step, memory, inner)
+
+
+def _memory(twin: Twin, rule: Rule, state: Any, empty_memory: Any) -> Any:
+    """Our memory with the numbers of the twin's state; None where they cannot be read there."""
     values: Mapping[str, Any] = {}
-    for name, empty in zip(mine.memory._fields, mine.memory, strict=True):
+    for name, empty in zip(empty_memory._fields, empty_memory, strict=True):
         if empty is None:
             values[name] = None
             continue
@@ -57,4 +82,4 @@ def translate(twin: Twin, rule: Rule, state: Any, step: Any, params: Any) -> Rul
         where = twin.memory[name]
         values[name] = where(lambda field: find(state, field), fields(rule)) if callable(where) else find(state, where)
         values[name] = jax.tree.map(lambda new, old: new.astype(old.dtype), values[name], empty)
-    return RuleState(step, type(mine.memory)(**values))
+    return type(empty_memory)(**values)

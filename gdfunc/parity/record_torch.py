@@ -5,6 +5,7 @@ stream's before each step, so that the recorded update is not drowned in the par
 """
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
@@ -16,8 +17,9 @@ from ..core import Record, Twin
 from ..rules import records
 from ._functions import CATALOGUES, catalogue, default_call, example_of
 from ._modes import mode
-from ._recorded import VERSION, key
+from ._recorded import VERSION, key, line_key
 from ._stream import stream
+from ._torch_lines import LINES, takes
 from ._twins import fields, load, settings_of
 
 
@@ -87,6 +89,48 @@ def record_functions() -> Iterator[tuple[str, np.ndarray]]:
                             yield f"{key(folder, known.name, twin.name, settings, dtype)}|{leaf}", x.detach().numpy()
 
 
+def record_lines() -> Iterator[tuple[str, np.ndarray]]:
+    """What PyTorch does at the lines of `_torch_lines.py`, run as they stand."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    data = stream()
+    for line in LINES:
+        leaves = {name: torch.zeros(x.shape[1:]) for name, x in data.params.items() if takes(line, x.shape[1:])}
+        written: dict[str, Any] = {"torch": torch, "params": [p.requires_grad_() for p in leaves.values()]}
+        exec(line if "optimizer =" in line else f"optimizer = {line}", written)
+        updates: dict[str, list[np.ndarray]] = {name: [] for name in leaves}
+        for t in range(data.steps):
+            for name, p in leaves.items():
+                p.data, p.grad = torch.tensor(data.params[name][t]), torch.tensor(data.gradients[name][t])
+            written["optimizer"].step()
+            if "scheduler" in written:
+                written["scheduler"].step()
+            for name, p in leaves.items():
+                updates[name].append(p.detach().numpy() - data.params[name][t])
+        for name, rows in updates.items():
+            yield f"{line_key(line)}|{name}", np.stack(rows)
+
+
+def signatures() -> dict[str, list[list[Any]]]:
+    """The parameters (name, kind, default if any) of PyTorch's optimizers, schedulers and clippings, by full name."""
+    from torch import nn, optim
+
+    found: dict[str, Any] = {f"torch.nn.utils.{name}": getattr(nn.utils, name) for name in CLIPPINGS}
+    for module, base in ((optim, optim.Optimizer), (optim.lr_scheduler, optim.lr_scheduler.LRScheduler)):
+        for name, each in sorted(vars(module).items()):
+            if inspect.isclass(each) and issubclass(each, base) and each is not base and not name.startswith("_"):
+                found[f"{module.__name__}.{name}"] = each
+
+    def plain(p: inspect.Parameter) -> list[Any]:
+        return [p.name, p.kind.name, *([] if p.default is p.empty else [p.default])]
+
+    return {name: [plain(p) for p in inspect.signature(each).parameters.values()] for name, each in found.items()}
+
+
+CLIPPINGS = ("clip_grad_norm_", "clip_grad_value_")
+
+
 def tensors(x: Any) -> Any:
     """NumPy's arrays as tensors, in tuples and dictionaries."""
     import torch
@@ -103,8 +147,11 @@ def main() -> None:
 
     if torch.__version__.partition("+")[0] != VERSION:
         sys.exit(f"record_torch needs torch {VERSION}, and found {torch.__version__}")
-    path = files("gdfunc.parity") / "recorded" / f"torch-{VERSION}.npz"
-    entries = {**dict(record_rules()), **dict(record_functions())}
+    folder = files("gdfunc.parity") / "recorded"
+    rows = ",\n".join(f" {json.dumps(name)}: {json.dumps(each)}" for name, each in signatures().items())
+    (folder / f"torch-{VERSION}.json").write_text(f"{{\n{rows}\n}}\n")  # pyright: ignore[reportAttributeAccessIssue]
+    path = folder / f"torch-{VERSION}.npz"
+    entries = {**dict(record_rules()), **dict(record_functions()), **dict(record_lines())}
     np.savez_compressed(str(path), **entries)  # pyright: ignore[reportArgumentType]
     print(f"{len(entries)} arrays in {path}")
 

@@ -22,7 +22,12 @@ from gdfunc.parity._stream import extras
 
 RECORDS = rules.records()
 BASES = {Rule, ArrayRule, TreeRule, Wrapper}
-CASES = {f"{name}-{i}": (record, s) for name, record in RECORDS.items() for i, s in enumerate(record.settings)}
+# The first and the last setting of each: the certificates run all of them.
+CASES = {
+    f"{name}-{i}": (record, record.settings[i])
+    for name, record in RECORDS.items()
+    for i in sorted({0, len(record.settings) - 1})
+}
 RULES = {name: record.make(**settings) for name, (record, settings) in CASES.items()}
 
 PLAIN = [name for name in CASES if set(getattr(RULES[name], "needs", ())) <= {"params"}]
@@ -292,13 +297,15 @@ def test_a_rule_is_an_argument_of_jit_and_another_rate_recompiles_nothing(name):
     rule, traces = RULES[name], []
 
     @jax.jit
-    def first_update(rule):
+    def second_update(rule):
         traces.append(rule)
-        return update(rule, g, rule.init(g), g)[0]
+        return update(rule, g, update(rule, g, rule.init(g), g)[1], g, 1)[
+            0
+        ]  # some rules only look at the first gradient
 
     g = {"x": jnp.ones(())}
-    one = first_update(rule)
-    other = first_update(jax.tree.map(lambda x: 0.95 * x, rule))
+    one = second_update(rule)
+    other = second_update(jax.tree.map(lambda x: 0.95 * x, rule))
     assert len(traces) == 1
     if has_rate(CASES[name][0]) and not callable(rule.learning_rate):
         assert not np.array_equal(one["x"], other["x"])
@@ -365,13 +372,14 @@ def test_hypergradients_are_the_difference_quotients(name):
         for field in numbers(rule):
             at, seen = getattr(rule, field), float(getattr(slopes, field))
             there = lambda x, f=field: float(total_and_slopes(dataclasses.replace(rule, **{f: x}), g, p)[0])  # noqa: E731
-            if at > type(rule)._fields[field].range.low:
+            ends = type(rule)._fields[field].range
+            if ends.low < at < ends.high:
                 h = 1e-6 * at
                 quotient = (there(at + h) - there(at - h)) / (2 * h)
-            else:  # the end of its range: forward, of second order
-                h = 1e-7
+            else:  # an end of its range: one-sided, of second order
+                h = 1e-7 if at <= ends.low else -1e-7
                 quotient = (4 * there(at + h) - there(at + 2 * h) - 3 * float(value)) / (2 * h)
-            assert abs(seen - quotient) <= 1e-5 * abs(quotient) + 4 * noise / h, field
+            assert abs(seen - quotient) <= 1e-5 * abs(quotient) + 4 * noise / abs(h), field
 
 
 @every_rule
@@ -561,6 +569,8 @@ def test_bad_hyperparameters_are_refused_by_name(record):
             with pytest.raises(ValueError, match=rf"^{record.make.__name__} needs .*{field}"):
                 record.make(**{**settings, field: bad})
     for field in conventions(record.make(**settings)):
-        for bad in ("no such choice", None, ["list"], 2):
+        for bad in ("no such choice", None, ["list"], 2.5):
+            if bad is None and type(record.make(**settings))._fields[field].optional:
+                continue
             with pytest.raises(ValueError, match=rf"^{record.make.__name__} needs {field} to be"):
                 record.make(**{**settings, field: bad})

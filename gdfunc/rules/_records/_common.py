@@ -1,9 +1,12 @@
 """What several records share: papers, reasons, and the expected differences that bias corrections make."""
 
+import dataclasses
+import inspect
 from fractions import Fraction
 from typing import Any
 
-from ...core import Deviation, Paper
+from ...core import ArrayRule, Deviation, Paper, Record, Rule
+from ...core._chain import Chain
 
 ADAM = Paper(
     "Kingma & Ba",
@@ -19,6 +22,49 @@ TORCH_HAS_NONE = "torch.optim has no such rule"
 def one_minus_power(decay: float, t: int) -> float:
     """1 - decay**t rounded once: in floats the subtraction would cost the transcription three digits."""
     return float(1 - Fraction(decay) ** t)
+
+
+def record_of(rule: Any) -> Record | None:
+    """The record of the rule's class; None where it has none."""
+    from .. import records
+
+    return next((known for known in records().values() if known.make is type(rule)), None)
+
+
+def optax_parts(rule: Any) -> list[Any] | str | None:
+    """What a rule inside another is in Optax: for each part of a chain the twin with our rule, or an Optax transformation.
+
+    A sentence where Optax has no equivalent; None where it is no rule of ours.
+    """
+    if not isinstance(rule, Rule):
+        return None
+    if isinstance(rule, Chain):
+        found = [optax_parts(part) for part in rule.parts]
+        reason = next((each for each in found if isinstance(each, str)), None)
+        return reason or [x for part, each in zip(rule.parts, found, strict=True) for x in each or [part]]
+    twin = known.twin("optax") if (known := record_of(rule)) else None
+    if twin is None:
+        return f"Optax has no equivalent of the rule inside, {type(rule).__name__}"
+    arguments = twin.arguments(**{field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)})
+    return arguments if isinstance(arguments, str) else [(twin, rule)]
+
+
+def not_in_optax(rule: Any) -> str:
+    """Why a rule inside another has no equivalent in Optax; empty where it has."""
+    parts = optax_parts(rule)
+    return parts if isinstance(parts, str) else ""
+
+
+def inner_paper(rule: Any, gradients: Any, params: Any) -> Any:
+    """What the paper of the rule inside another makes of gradients: leaf -> (steps, ...), as the transcription of its record."""
+    known = record_of(rule)
+    if known is None or known.transcription is None:
+        raise ValueError(f"inner_paper needs a rule whose record has a transcription, and was given {rule!r}")
+    names = inspect.signature(known.transcription).parameters
+    numbers = {name: getattr(rule, name) for name in names if hasattr(rule, name)}
+    if isinstance(rule, ArrayRule):
+        return {leaf: known.transcription(g, params[leaf], **numbers) for leaf, g in gradients.items()}
+    return known.transcription(gradients, params, **numbers)
 
 
 def literal_debias(twin: str, float32: float, float64: float | None, **settings: Any) -> Deviation:
