@@ -55,6 +55,35 @@ def parity(
     return show_parity(names, all, quick, jobs, out, json)
 
 
+def compare(
+    words: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME [KEY=VALUE ...] NAME [KEY=VALUE ...]")],
+    /,
+    precision: Literal["float32", "float32 (x64)", "float64"] | None = None,
+    steps: int = 40,
+    seed: int = 0,
+    tolerance: float = 8.0,
+    quick: bool = False,
+    json: bool = False,
+) -> int:
+    """Gives two rules the same gradients and says where they part first, and why; 1 where they do.
+
+    gdfunc compare adam learning_rate=1e-3 eps=1e-4 optax.adam learning_rate=1e-3 eps=0.0 eps_root=1e-4
+
+    Args:
+        words: two names, each before its settings: a rule (adam), a function that makes one (optax.adam, my_module.rule),
+            or a recording of another framework (run.npz, see gdfunc.parity.Recording).
+        precision: a recording's, and else float32, if not given.
+        steps: the length of the built-in stream of gradients.
+        seed: another seed, another stream.
+        tolerance: up to how many rounding errors two rules agree.
+        quick: where they part, without looking for the cause.
+        json: print JSON.
+    """
+    from ._compare import show_comparison
+
+    return show_comparison(words, precision, steps, seed, tolerance, quick, json)
+
+
 def train(
     data: Words = ("digits",),
     model: Words = ("mlp",),
@@ -120,4 +149,4 @@ def port(
     return show_port(text, to, json)
 
 
-VERBS = {"port": port, "rules": rules, "parity": parity, "train": train}
+VERBS = {"port": port, "rules": rules, "parity": parity, "compare": compare, "train": train}

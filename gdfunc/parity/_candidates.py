@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from ..core import ArrayRule, Fields, Record, Rule, Scalar, chain, pytree_dataclass, rule
-from ..rules import AddDecayedWeights, records
+from ..core import Record
+from ..rules import records
+from ._slips import Shifted, with_fields
 from ._twins import fields, load
 
-Changes = Mapping[str, Any]
 ROUNDING = {"debias": ("exact", "power")}  # conventions that differ in rounding only
 
 _DECAYS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
@@ -22,86 +20,15 @@ _EPS = (0.0, 1e-16, 1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-
 _PENALTIES = (1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 1e-2, 0.05, 0.1)
 _STARTS = (0.0, 1e-6, 0.1, 1.0)
 _FACTORS = (0.1, 0.5, 2.0, 10.0)
-SLIPS = ("l2", "decoupled", "factor", "late")  # what is no field of a rule
 # They may not stand beside fields that mean the same.
 _EXCLUDES = {"l2": ("weight_decay", "decay"), "decoupled": ("weight_decay", "l2"), "factor": ("learning_rate",)}
 
 
-@rule
-class Adjusted(ArrayRule):
-    r"""What stands behind a rule: $u \leftarrow c\,u - s\,p$, a constant factor and a share of the parameter."""
-
-    factor: Scalar = 1.0
-    share: Scalar = 0.0
-
-    needs = ("params",)
-
-    def step(self, g, memory, p, t):
-        return self.factor * g - self.share * p, memory
-
-
-@rule
-class Late(ArrayRule):
-    r"""What stands behind a rule whose updates come one step late: $u_t \leftarrow u_{t-1}$, first 0."""
-
-    class Memory(NamedTuple):
-        last: Array  # the update before
-
-    def start(self, p):
-        return self.Memory(jnp.zeros_like(p))
-
-    def step(self, g, memory, p, t):
-        return memory.last, self.Memory(g)
-
-
-@pytree_dataclass
-class Shifted(Fields):
-    """A schedule read `by` steps later than it should be."""
-
-    schedule: Any
-    by: int
-
-    def __call__(self, step: Any) -> Any:
-        return self.schedule(jnp.maximum(step - self.by, 0))
-
-
 class Tried(NamedTuple):
-    """One candidate: the changes, and the rule with those of them that are fields; the others are `SLIPS`."""
+    """One candidate: the changes, and the rule with those of them that are its fields."""
 
-    changes: Changes
+    changes: Mapping[str, Any]
     core: Any
-
-
-def part_of(thing: Any) -> Any:
-    """The rule whose settings may be changed: the thing itself, or the last of a chain; None without a formula."""
-    parts = thing.parts if getattr(thing, "word", "") == "chain" else (thing,)
-    return parts[-1] if parts and isinstance(parts[-1], Rule) and hasattr(parts[-1], "step") else None
-
-
-def with_fields(base: Any, changes: Changes) -> Any:
-    """The rule with those of the changes that are fields.
-
-    Raises:
-        ValueError: where the rule allows no such value.
-    """
-    part = part_of(base)
-    own = {name: value for name, value in changes.items() if name in part._fields}
-    if ("l2" in changes or "decoupled" in changes) and "weight_decay" in part._fields:
-        own["weight_decay"] = 0.0
-    new = dataclasses.replace(part, **own) if own else part
-    return new if part is base else chain(*base.parts[:-1], new)
-
-
-def changed(base: Any, changes: Changes) -> Any:
-    """The rule with all of the changes: a chain with it where one is no field."""
-    parts = [with_fields(base, changes)]
-    if "l2" in changes:
-        parts = [AddDecayedWeights(changes["l2"]), *parts]
-    if "factor" in changes or "decoupled" in changes:
-        parts.append(Adjusted(changes.get("factor", 1.0), changes.get("decoupled", 0.0)))
-    if "late" in changes:
-        parts.append(Late())
-    return parts[0] if len(parts) == 1 else chain(*parts)
 
 
 def singles(base: Any, other: Any = None) -> dict[str, list[Any]]:
@@ -117,10 +44,7 @@ def singles(base: Any, other: Any = None) -> dict[str, list[Any]]:
         name, kind, value = field.name, base._fields[field.name], getattr(base, field.name)
         tried: list[Any] = [getattr(other, name)] if type(other) is type(base) else []
         if kind.static:
-            if kind.choices is None:
-                pass
-            else:
-                tried += [choice for choice in kind.choices if not same_formula(name, value, choice)]
+            tried += [choice for choice in kind.choices or () if not same_formula(name, value, choice)]
         elif name != "inner":
             tried += _numbers(name, value, base, known)
             if field.default is not dataclasses.MISSING:
@@ -144,7 +68,7 @@ def same_formula(name: str, value: Any, other: Any) -> bool:
 
 def _numbers(name: str, value: Any, base: Any, known: Record | None) -> Iterator[Any]:
     if callable(value):
-        yield from (Shifted(value, 1), Shifted(value, -1), float(value(0)))
+        yield from (Shifted(value, 1), Shifted(value, -1), float(np.asarray(value(0))))
         return
     kind = base._fields[name].range
     if name.startswith("eps"):

@@ -1,19 +1,22 @@
 """Why do two rules part? The smallest change of a rule's settings that makes it agree with the other side."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from ._candidates import Tried, candidates, changed, part_of, same_formula, singles
+from ._candidates import Tried, candidates, same_formula, singles
 from ._divergence import TOLERANCE, Cause
 from ._phrases import sentence, unexplained
 from ._resembling import nearest_other, tidy
 from ._search import Errors, Target, errors, verify
+from ._slips import changed, part_of
 
 LOOSE = 256.0  # in rounding errors: what bias corrections, evaluated in another way, may differ by in float32
 _SHORTLIST = 4
+_MOST_NUMBERS = 50_000_000  # of all candidates' updates together, in memory at once
 
 
 class Hit(NamedTuple):
@@ -29,11 +32,12 @@ class _Search:
     def __init__(self, base: Any, goal: Target):
         self.base, self.part, self.goal = base, part_of(base), goal
 
-    def hits(self, tried: list[Tried], seen: Errors, scaled: bool) -> list[Hit]:
-        """The candidates within rounding; with `scaled` those too that are once their rate or update is multiplied."""
-        found = [Hit(each.changes, float(e)) for each, e in zip(tried, seen.plain, strict=True) if e <= LOOSE]
-        for each, e, c in zip(tried, seen.scaled, seen.factor, strict=True) if scaled else ():
-            rate = getattr(self.part, "learning_rate", None)
+    def hits(self, tried: list[Tried], seen: Errors, scaled: bool = False, plain: bool = True) -> list[Hit]:
+        """The candidates within rounding as they are, and those that are once their rate or update is multiplied."""
+        rows = list(zip(tried, *seen[:3], strict=True))
+        found = [Hit(each.changes, float(e)) for each, e, _, _ in rows if plain and e <= LOOSE]
+        rate: Any = getattr(self.part, "learning_rate", None)
+        for each, _, e, c in rows if scaled else ():
             if e <= LOOSE and abs(c) > 1e-6 and abs(c - 1) > 1e-6 and "learning_rate" not in each.changes:
                 name = "learning_rate" if isinstance(rate, float) and rate and c > 0 else "factor"
                 x = float(c) * (rate if name == "learning_rate" else 1.0)
@@ -45,7 +49,9 @@ class _Search:
         """The smallest changes that hold in the goal's own precision, the best first; the nearest where none does."""
         close: list[Hit] = []
         for size in sorted({self.size(hit) for hit in hits}):
-            chosen = _best_of_each(sorted((hit for hit in hits if self.size(hit) == size), key=lambda hit: hit.error), 2)
+            chosen = _best_of_each(
+                sorted((hit for hit in hits if self.size(hit) == size), key=lambda hit: hit.error), 2
+            )
             forms = [form for hit in chosen[:_SHORTLIST] for form in self.forms(hit)]
             found = verify([changed(self.base, form.changes) for form in forms], self.goal)
             run = [form._replace(error=e) for form, e in zip(forms, found, strict=True)]
@@ -91,27 +97,27 @@ def explain(base: Any, goal: Target, other: Any = None) -> Cause:
     """
     search = _Search(base, goal)
     values = singles(search.part, part_of(other))
-    one = [Tried({}, base), *candidates(base, values, 1)]
-    two = list(candidates(base, values, 2))
+    none, one, two = ([Tried({}, base)], *(list(candidates(base, values, n)) for n in (1, 2)))
+    if len(two) * sum(u.size for u in goal.updates.values()) > _MOST_NUMBERS:
+        two = []
     # What costs time is the number of formulas: two changes that need no new one come with the single ones.
-    known = {jax.tree.structure(each.core) for each in one}
+    known = {jax.tree.structure(each.core) for each in (*none, *one)}
     near = [each for each in two if jax.tree.structure(each.core) in known]
     far = [each for each in two if jax.tree.structure(each.core) not in known]
-    seen = errors([*one, *near], goal)
-    alone, beside = (Errors(*(x[part] for x in seen)) for part in (slice(len(one)), slice(len(one), None)))
-    hits = search.hits(one[:1], Errors(*(x[:1] for x in alone)), scaled=True) + search.hits(one, alone, scaled=False)
-    found = search.settle(hits)
-    if not found or found[0].error > TOLERANCE and found[0].changes:
-        more = search.hits(near, beside, scaled=False) + search.hits(one[1:], Errors(*(x[1:] for x in alone)), scaled=True)
+    seen, ends = errors([*none, *one, *near], goal), np.cumsum([0, len(none), len(one), len(near)])
+    of_none, of_one, of_near = (Errors(*(x[i:j] for x in seen)) for i, j in pairwise(ends))
+    found = search.settle(search.hits(none, of_none, scaled=True) + search.hits(one, of_one))
+    if not found or (found[0].error > TOLERANCE and found[0].changes):
+        pairs = search.hits(near, of_near) + search.hits(one, of_one, scaled=True, plain=False)
         if far and not found:
-            more += search.hits(far, errors(far, goal), scaled=False)
-        better = search.settle(more)
+            pairs += search.hits(far, errors(far, goal))
+        better = search.settle(pairs)
         # One change close, but not to rounding: two are the answer only where they are far closer.
         found = better if better and (not found or better[0].error <= found[0].error / 4) else found
     if found:
         best, *ties = found
         return Cause(best.changes, changed(base, best.changes), best.error, sentence(search.part, best, ties))
-    closest = int(np.argmin(alone.distance))
-    nearest = Hit(one[closest].changes, float(alone.plain[closest]))
-    text = unexplained(search.part, nearest, float(alone.plain[0]), *nearest_other(search.part, goal, other))
+    closest = int(np.argmin([*of_none.distance, *of_one.distance]))
+    nearest, before = Hit([*none, *one][closest].changes, float(seen.plain[closest])), float(seen.plain[0])
+    text = unexplained(search.part, nearest, before, nearest_other(search.part, goal, other))
     return Cause({}, changed(base, nearest.changes), nearest.error, text, explained=False)

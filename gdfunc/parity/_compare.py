@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import Transformation
-from ._candidates import part_of
 from ._cause import explain as find_cause
 from ._divergence import (
     TOLERANCE as TOLERANCE,
@@ -23,6 +22,7 @@ from ._recording import Recording
 from ._resembling import identify
 from ._run import Updates, run as run, run_all as run_all
 from ._search import target
+from ._slips import part_of
 from ._stream import STEPS, Stream, stream
 
 
@@ -98,8 +98,8 @@ def compare(
     sizes = {leaf: size for recording in recordings for leaf, size in recording.rounding.items()}
     names = names or (describe(first), describe(second))
     seen = difference(a, b, at, names=names, tolerance=tolerance, sizes=sizes)
-    if bad := not_finite("The recorded gradients'", data.gradients):
-        seen = replace(seen, not_finite="; ".join(filter(None, (bad.replace("' is", " stream is"), seen.not_finite))))
+    if bad := not_finite("The recorded gradients are", data.gradients):
+        seen = replace(seen, not_finite="; ".join(filter(None, (bad, seen.not_finite))))
     if seen.agrees or seen.step is None:
         return seen
     seen = replace(seen, quantity=first_quantity(first, second, seen, data, at))

@@ -167,7 +167,7 @@ def difference(
         index=index,
         values=values,
         late=_late(a, b, at, tolerance),
-        not_finite="; ".join(filter(None, (not_finite("The first", a), not_finite("The second", b)))),
+        not_finite="; ".join(filter(None, (not_finite("The first is", a), not_finite("The second is", b)))),
     )
 
 
@@ -180,7 +180,7 @@ def not_finite(who: str, tree: Updates) -> str:
         return ""
     step, leaf, index = min(bad, key=lambda entry: entry[:2])
     at = tuple(map(int, index))
-    return f"{who} is not finite from step {step + 1}, leaf {leaf!r}, index {at}: {float(tree[leaf][(step, *at)])}"
+    return f"{who} not finite from step {step + 1}, leaf {leaf!r}, index {at}: {float(tree[leaf][(step, *at)])}"
 
 
 def _late(a: Updates, b: Updates, at: Mode, tolerance: float) -> int:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ._candidates import Shifted
+from ._slips import Shifted
 
+_SAME = 256.0  # in rounding errors
 _WORDS = {
     ("eps_at", "inside"): "eps stands inside the root",
     ("eps_at", "outside"): "eps stands outside the root",
@@ -67,14 +68,14 @@ def sentence(part: Any, best: Any, ties: list) -> str:
     return text + "".join(f"; or if {clause(part, tie.changes)}" for tie in ties[:2])
 
 
-def unexplained(part: Any, nearest: Any, before: float, other: str = "", error: float = float("inf")) -> str:
-    """What comes nearest where nothing explains the difference."""
+def unexplained(part: Any, nearest: Any, before: float, other: tuple[str, float] | None) -> str:
+    """What comes nearest where nothing explains the difference: a changed setting, another rule."""
     text = f"no setting of {type(part).__name__} explains it"
     if nearest.changes and nearest.error < before / 2:
         text += f"; the nearest, if {clause(part, nearest.changes)}, is {nearest.error:.2g} rounding errors off"
-    if other and error <= _SAME:
-        return f"{text}; it is {other}, to {error:.2g} rounding errors"
-    return f"{text}; the nearest other rule is {other}, {error:.2g} rounding errors off" if other else text
-
-
-_SAME = 256.0
+    if other is None:
+        return text
+    name, error = other
+    if error <= _SAME:
+        return f"{text}; it is {name}, to {error:.2g} rounding errors"
+    return f"{text}; the nearest other rule is {name}, {error:.2g} rounding errors off"

@@ -8,11 +8,11 @@ import numpy as np
 
 from ..core import ArrayRule, RuleState, Transformation, Twin
 from ..rules import records
-from ._candidates import part_of
 from ._divergence import Comparison
 from ._explain import named
 from ._modes import Mode
 from ._run import rows, scan, start, step
+from ._slips import part_of
 from ._stream import Stream, extras
 from ._twins import fields
 
@@ -31,13 +31,14 @@ def first_quantity(first: Any, second: Any, seen: Comparison, data: Stream, at: 
         return ""
     things = {"first": first, "second": second}
     with at():
-        inputs = rows(data, at)
-        row = jax.tree.map(lambda x: x[seen.step - 1], inputs)
-        before = jax.tree.map(lambda x: x[: seen.step - 1], inputs)
-        states = start(things, inputs) if seen.step == 1 else jax.jit(lambda head: scan(things, head)[0])(before)
+        inputs, last = rows(data, at), seen.step - 1
+        row, before = jax.tree.map(lambda x: x[last], inputs), jax.tree.map(lambda x: x[:last], inputs)
+        states = start(things, inputs) if last == 0 else jax.jit(lambda head: scan(things, head)[0])(before)
         after = step(things, states, row)[0]
         a, b = (
-            _formula(thing, states[k], row, seen.leaf) if part_of(thing) is thing else _state(after[k], ours[0], seen.leaf)
+            _formula(thing, states[k], row, seen.leaf)
+            if part_of(thing) is thing
+            else _state(after[k], ours[0], seen.leaf)
             for k, thing in things.items()
         )
     same = []

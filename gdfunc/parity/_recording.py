@@ -113,7 +113,7 @@ class Recording:
             ValueError: where the file is no such archive; OSError where it cannot be read.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 entries = dict(archive)
         except (ValueError, AttributeError, TypeError, EOFError, BadZipFile) as error:  # text, a pickle, a bare array
             raise ValueError(f"Recording.load needs a NumPy archive (.npz), and {path} is none") from error

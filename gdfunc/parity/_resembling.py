@@ -14,7 +14,7 @@ from ._search import Target, elementwise, errors
 from ._twins import fields
 
 
-def nearest_other(base: Any, goal: Target, other: Any = None) -> tuple[str, float] | tuple[()]:
+def nearest_other(base: Any, goal: Target, other: Any = None) -> tuple[str, float] | None:
     """The other rule whose updates, times a constant, are nearest to the goal's, with the numbers that it shares with `base`."""
     mine = fields(base)
     tried = []
@@ -23,7 +23,7 @@ def nearest_other(base: Any, goal: Target, other: Any = None) -> tuple[str, floa
             shared = {name: x for name, x in mine.items() if name in getattr(known.make, "_fields", ())}
             tried += [rule for rule in made(known, [shared]) if fits(rule, goal)]
     if not tried:
-        return ()
+        return None
     found = errors([Tried({}, rule) for rule in tried], goal)
     best = int(np.argmin(found.distance))
     return type(tried[best]).__name__, float(min(found.plain[best], found.scaled[best]))

@@ -16,7 +16,8 @@ from ._run import Updates, rows, run_all, scan
 from ._stream import Stream
 
 _SLIPS = ("l2", "decoupled", "late")  # a factor is fitted
-_STEPS, _ENTRIES = 40, 128  # enough to tell two rules apart; the first divergence is always among them
+_SHAPES = ((7,), (257, 131))  # matrices may be treated otherwise, from some size on
+_STEPS, _NUMBERS = 40, 4000  # of one candidate's updates: enough to tell two rules apart
 _MIXING = {"sort", "cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "rev", "gather", "scatter", "dynamic_slice"}
 
 
@@ -68,7 +69,7 @@ def target(base: Any, data: Stream, updates: Updates, at: Mode, sizes: dict[str,
     own = int(np.flatnonzero(places == list(updates).index(seen.leaf or ""))[0])
     if seen.index:
         own += int(np.ravel_multi_index(seen.index, updates[seen.leaf or ""].shape[1:]))
-    kept = np.unique([own, *np.linspace(0, len(places) - 1, min(_ENTRIES, len(places))).astype(int)])
+    kept = np.unique([own, *np.linspace(0, len(places) - 1, min(1 + _NUMBERS // steps, len(places))).astype(int)])
     flat = lambda tree: {"all": np.concatenate([tree[leaf].reshape(steps, -1) for leaf in updates], 1)[:, kept]}  # noqa: E731
     vector = Stream(flat(data.gradients), flat(data.params), data.values, flat(data.curvatures))
     return Target(vector, flat(updates), {"all": np.stack(list(units.values()))[places[kept]]}, at)
@@ -80,12 +81,15 @@ def elementwise(rule: Any) -> bool:
         return all(map(elementwise, rule.parts))
     if not isinstance(rule, ArrayRule) or not set(rule.needs) <= {"params"}:
         return False
-    p = jax.ShapeDtypeStruct((7,), np.float32)
-    try:
-        program = jax.make_jaxpr(lambda g, p: rule.update(g, rule.init(p), p))(p, p)
-    except ValueError:  # needs a matrix
-        return False
-    return all(_keeps_apart(equation) for equation in _equations(program.jaxpr))
+    for shape in _SHAPES:
+        p = jax.ShapeDtypeStruct(shape, np.float32)
+        try:
+            program = jax.make_jaxpr(lambda g, p: rule.update(g, rule.init(p), p))(p, p)
+        except ValueError:  # needs a matrix
+            return False
+        if not all(_keeps_apart(equation, shape) for equation in _equations(program.jaxpr)):
+            return False
+    return True
 
 
 def _equations(program: Any) -> Iterator[Any]:
@@ -100,11 +104,11 @@ def _equations(program: Any) -> Iterator[Any]:
             yield from _equations(each)
 
 
-def _keeps_apart(equation: Any) -> bool:
+def _keeps_apart(equation: Any, whole: tuple[int, ...]) -> bool:
     shape = lambda x: getattr(x.aval, "shape", ())  # noqa: E731
     if all(shape(x) == () for x in equation.invars):
         return True
-    return equation.primitive.name not in _MIXING and all(shape(x) == (7,) for x in equation.outvars)
+    return equation.primitive.name not in _MIXING and all(shape(x) == whole for x in equation.outvars)
 
 
 def errors(tried: Sequence[Tried], goal: Target) -> Errors:
@@ -115,7 +119,9 @@ def errors(tried: Sequence[Tried], goal: Target) -> Errors:
     exact, groups = mode("float64"), by_formula(tried)
     with exact():
         inputs = rows(goal.data, exact)
-        wanted, units = ({k: jnp.asarray(x, jnp.float64) for k, x in tree.items()} for tree in (goal.updates, goal.units))
+        wanted, units = (
+            {k: jnp.asarray(x, jnp.float64) for k, x in tree.items()} for tree in (goal.updates, goal.units)
+        )
 
         def measure(rule: Any, slips: Any, inputs: Any, wanted: Any, units: Any):
             l2, share, late = slips
@@ -140,7 +146,9 @@ def errors(tried: Sequence[Tried], goal: Target) -> Errors:
             columns.append(tuple([jnp.asarray(x, jnp.float64) for x in part] for part in (leaves, slips)))
         program = jax.jit(lambda *given: list(every(*given))).lower(columns, inputs, wanted, units)
         # It runs once and on few numbers: compiling it well would take longer than it gains.
-        found = program.compile(compiler_options={"xla_backend_optimization_level": 0})(columns, inputs, wanted, units)
+        found = program.compile(compiler_options={"xla_backend_optimization_level": "0"})(
+            columns, inputs, wanted, units
+        )
     order = np.argsort([i for members in groups.values() for i in members])
     return Errors(*(np.concatenate([np.asarray(part[k]) for part in found])[order] for k in range(4)))
 

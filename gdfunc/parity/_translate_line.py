@@ -34,6 +34,7 @@ def gdfunc_line(thing: Any) -> str:
 
 
 def equal(x: Any, default: Any) -> bool:
+    """Whether a field has this value, be it written 1 or 1.0."""
     return (type(x) is type(default) and x == default) or (isinstance(default, (int, float)) and _is(x, default))
 
 
@@ -42,6 +43,7 @@ def _is(x: Any, default: float) -> bool:
 
 
 def call(name: str, arguments: Mapping[str, Any], inner: Callable[[Any], str], first: str = "") -> str:
+    """A call as one writes it, after what PyTorch's take `first`."""
     written = [first] if first else []
     return f"{name}({', '.join([*written, *(f'{n}={_value(x, inner)}' for n, x in arguments.items())])})"
 

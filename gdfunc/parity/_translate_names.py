@@ -104,8 +104,9 @@ def bind(library: str, full: str, arguments: Sequence[Any], keywords: Mapping[st
     """
     known = signature(library, full)
     names = [p.name for p in known.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    anything = any(p.kind is p.VAR_KEYWORD for p in known.parameters.values())
     for name in keywords:
-        if name not in names:
+        if name not in names and not anything:
             raise did_you_mean(full, name, names)
     try:
         return dict(known.bind(*arguments, **keywords).arguments)

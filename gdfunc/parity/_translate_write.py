@@ -1,14 +1,15 @@
 """From our rules, schedules and clippings to a line of code: gdfunc's own, Optax's, PyTorch's or Keras's."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..clipping import ClipByGlobalNorm, ClipByLeafNorm, ClipByValue
 from ..core._chain import Chain
 from ..schedules import Schedule
 from ._translate_line import NoEquivalent, call, equal, gdfunc_line, record_of, twin_call
-from ._translate_names import defaults
+from ._translate_names import defaults, signature
 from ._twins import fields
 
 # PyTorch's weight_decay is added to the gradient everywhere but here.
@@ -21,6 +22,9 @@ def optax_line(thing: Any) -> str:
     if isinstance(thing, Chain):
         return f"optax.chain({', '.join(map(optax_line, thing.parts))})"
     twin, arguments = twin_call("optax", thing)
+    for name, parameter in signature("optax", twin.name).parameters.items():
+        if not re.search("Callable|Schedule", str(parameter.annotation)):
+            _refuse_schedules(twin.name, {name: arguments.get(name)})
     return call(twin.name.replace("optax.schedules.", "optax."), arguments, optax_line)
 
 
@@ -35,6 +39,7 @@ def keras_line(thing: Any) -> str:
         if fields(clip).get("eps"):
             raise NoEquivalent("Keras's clipping has no epsilon")
         arguments = {**arguments, name: getattr(clip, "max_value" if name == "clipvalue" else "max_norm")}
+    _refuse_schedules(twin.name, {name: x for name, x in arguments.items() if name != "learning_rate"})
     return call(twin.name, arguments, keras_line)
 
 
@@ -63,10 +68,17 @@ def torch_line(thing: Any) -> str:
         if arguments.get(name) or name not in defaults("torch", twin.name) or (name, twin.name) in DECOUPLED:
             raise NoEquivalent(f"{twin.name} has no {name} that does what stands before it in the chain")
     arguments = {**arguments, **folded}
+    _refuse_schedules(twin.name, arguments)
     line = call(twin.name, arguments, torch_line, "params")
     if not scheduler and not clipping:
         return line
     return "\n".join([f"optimizer = {line}", *([f"scheduler = {scheduler}"] if scheduler else []), *clipping])
+
+
+def _refuse_schedules(name: str, arguments: Mapping[str, Any]) -> None:
+    for argument, x in arguments.items():
+        if any(isinstance(part, Schedule) for part in (x if isinstance(x, (tuple, list)) else (x,))):
+            raise NoEquivalent(f"{name} takes no schedule as {argument}")
 
 
 def _parts(thing: Any) -> list[Any]:

@@ -66,7 +66,8 @@ def translate(twin: Twin, rule: Rule, state: Any, step: Any, params: Any) -> Rul
     parts = optax_parts(rule.inner)
     if not isinstance(parts, list) or len(parts) != 1 or not isinstance(parts[0], tuple):
         return None
-    inner = translate(*parts[0], state, step, params)
+    inside, its_rule = parts[0]
+    inner = translate(inside, its_rule, state, step, params)
     return None if inner is None else WrapperState(step, memory, inner)
 
 

@@ -26,7 +26,9 @@ def update_if(condition: Array, update: Any, grads: Tree, state: Any, params: Tr
     def make():
         updates, new = update(grads, state, params)
         # Optax's states may change their types under x64.
-        return updates, jax.tree.map(lambda new, old: new.astype(old.dtype) if new.dtype != old.dtype else new, new, old)
+        return updates, jax.tree.map(
+            lambda new, old: new.astype(old.dtype) if new.dtype != old.dtype else new, new, old
+        )
 
     def skip():
         return jax.tree.map(jnp.zeros_like, grads), old

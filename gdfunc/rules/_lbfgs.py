@@ -1,4 +1,4 @@
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -122,7 +122,7 @@ class LBFGS(TreeRule):
         return strong_wolfe(point_at, start, self.learning_rate, self.armijo, self.wolfe, self.trials)
 
 
-def _times_inverse_hessian(grads: Tree, memory: LBFGS.Memory, gamma: Array) -> Tree:
+def _times_inverse_hessian(grads: Tree, memory: LBFGS.Memory, gamma: Any) -> Tree:
     """H g by the two loops of Nocedal 1980, without ever forming H."""
     size = len(memory.rho)
     pair = lambda i: (jax.tree.map(lambda x: x[i], memory.s), jax.tree.map(lambda x: x[i], memory.y), memory.rho[i])  # noqa: E731

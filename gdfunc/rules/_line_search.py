@@ -107,14 +107,15 @@ def _choose(condition: Array, a: Point, b: Point) -> Point:
 
 def _between(low: Point, high: Point) -> Array:
     """The minimum of the cubic through both points and slopes, kept a tenth of the interval away from its ends."""
-    known = jnp.isfinite(high.value) & jnp.isfinite(high.step)
-    width = jnp.where(known, high.step, 0) - low.step
-    fall = jnp.where(known, high.value, 0) - low.value
-    d1 = low.slope + high.slope - 3 * ratio(fall, width)
-    radicand = d1**2 - low.slope * high.slope
+    secant = (high.value - low.value) / (high.step - low.step)
+    # Where a square overflows, or one end is infinitely far or high, there is no cubic to speak of.
+    known = jnp.isfinite(secant**2) & jnp.isfinite(high.slope**2)
+    width = jnp.where(jnp.isfinite(high.step), high.step, 0) - low.step
+    fall, end_slope = (jnp.where(known, x, 0) for x in (high.value - low.value, high.slope))
+    d1 = low.slope + end_slope - 3 * ratio(fall, width)
+    radicand = d1**2 - low.slope * end_slope
     d2 = jnp.sign(width) * safe_sqrt(jnp.maximum(radicand, 0))
-    denominator = high.slope - low.slope + 2 * d2
-    share = 1 - ratio(high.slope + d2 - d1, denominator)
+    denominator = end_slope - low.slope + 2 * d2
+    share = 1 - ratio(end_slope + d2 - d1, denominator)
     share = jnp.where(known & (radicand >= 0) & (denominator != 0), jnp.clip(share, 0.1, 0.9), 0.5)
-    # An end that is infinitely far is not used, and must not meet a zero in a derivative.
-    return low.step + share * (jnp.where(jnp.isfinite(high.step), high.step, 0) - low.step)
+    return low.step + share * width

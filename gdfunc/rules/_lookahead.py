@@ -56,7 +56,8 @@ class Lookahead(Wrapper):
         updates = jax.tree.map(lambda phi, p, u: jnp.where(sync, phi - p, u), slow, params, updates)
         if self.reset_state:
             first = self.inner.init(params)
-            inner_state = jax.tree.map(lambda new, old: jnp.where(sync, new, old), first, inner_state)
+            back_to = lambda new, old: jnp.where(sync, new.astype(old.dtype), old)  # noqa: E731
+            inner_state = jax.tree.map(back_to, first, inner_state)
         return updates, self.Memory(slow), inner_state
 
     def evaluation_params(self, state, params: Tree) -> Tree:

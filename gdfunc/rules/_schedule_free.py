@@ -27,8 +27,8 @@ class ScheduleFree(Wrapper):
 
     Args:
         inner: the rule that moves z, given the gradients and parameters at y.
-        learning_rate: gamma_t >= 0, in the units of inner's rate: that rate again where it warms up, so that x counts the
-            first steps less. Any constant gives every step the same weight.
+        rate: gamma_t >= 0, in any unit: inner's learning rate again where that warms up, so that x counts the first steps
+            less. It sets weights only; any constant gives every step the same.
         b1: beta in (0, 1]: how near y is to x; 0.9 to 0.98 in the paper.
         weight_power: r >= 0: 2 in the paper; 0 weighs all steps alike.
         weights: what r is the power of: "rate", gamma_t, as in Algorithm 1; "largest_rate", the largest so far, as in the
@@ -39,7 +39,7 @@ class ScheduleFree(Wrapper):
     """
 
     inner: Any
-    learning_rate: Rate = 1.0
+    rate: Rate = 1.0
     b1: Interpolation = 0.9
     weight_power: NonNegative = 2.0
     weights: WeightBy = "rate"
@@ -57,7 +57,7 @@ class ScheduleFree(Wrapper):
 
     def step(self, grads, memory, inner_state, params, t, update):
         updates, inner_state = update(grads, inner_state, params)
-        c, total, largest = share(self, self.learning_rate, memory)
+        c, total, largest = share(self, self.rate, memory)
         pairs = jax.tree.map(lambda y, z, d: average(self.b1, c, y, z, d), params, memory.z, updates)
         u, z = jax.tree.transpose(jax.tree.structure(params), jax.tree.structure((0, 0)), pairs)
         return u, self.Memory(z, total, largest), inner_state
@@ -79,10 +79,9 @@ def share(rule: Any, rate: Any, memory: Any) -> tuple[Any, Any, Any]:
 
 
 def average(b1: Any, c: Any, y: Any, z: Any, d: Any) -> tuple[Any, Any]:
-    """(y's update, the new z) where z moves by d: the difference of two y in a form that does not cancel."""
-    x = (y - (1 - b1) * z) / b1
-    z_new = z + d
-    return (1 - b1) * d + b1 * c * (z_new - x), z_new
+    """(y's update, the new z) where z moves by d."""
+    # y_{t+1} - y_t with x_t = (y_t - (1 - beta) z_t) / beta put in: nothing cancels where y and z are near.
+    return (1 - b1) * d + c * (b1 * d + (z - y)), z + d
 
 
 def averages(rule: Any, state: Any, params: Tree) -> Tree:

@@ -9,7 +9,7 @@ from ._matrix import Layout, fans, need_at_least_one, newton_schulz
 
 @rule
 class Scion(ArrayRule):
-    r"""Scion: the gradient's average, and the point of a norm's ball that lies farthest against it (Pethick et al. 2025, ICML, <https://arxiv.org/abs/2502.07529>, Algorithms 1 and 2).
+    r"""Scion: the gradient's average, and the point of a norm's ball that lies farthest against it (Pethick et al. 2025, ICML, <https://arxiv.org/abs/2502.07529>).
 
     $$\begin{aligned}
     d_t &= \beta d_{t-1} + (1-\beta) g_t \qquad
@@ -31,8 +31,9 @@ class Scion(ArrayRule):
         momentum: beta in [0, 1), the paper's 1 - alpha: d remembers about 1 / (1 - momentum) gradients.
         radius: rho > 0, in units of p: the size of the ball, which constrained weights never leave. The paper takes 50 in
             the hidden layers of its GPT and 3000 in the last one.
-        norm: "spectral" (root mean square in, root mean square out), "sign" (largest entry in and out) or "column" (one
-            input at a time).
+        norm: of a matrix: "spectral" bounds the output's root mean square by the input's; "sign" the output's largest
+            entry by the input's mean absolute one; "column" the output's root mean square by the sum of the input's
+            absolute entries.
         constrained: whether p is drawn into the ball, which acts as weight decay eta; False is "unconstrained Scion".
         eps: epsilon >= 0, in units of g: averages far below it give a shorter step.
         ns_steps: the Newton-Schulz steps of the spectral norm, >= 1.

@@ -22,12 +22,8 @@ from gdfunc.parity._stream import extras
 
 RECORDS = rules.records()
 BASES = {Rule, ArrayRule, TreeRule, Wrapper}
-# The first and the last setting of each: the certificates run all of them.
-CASES = {
-    f"{name}-{i}": (record, record.settings[i])
-    for name, record in RECORDS.items()
-    for i in sorted({0, len(record.settings) - 1})
-}
+# The first setting of each: the certificates run all of them.
+CASES = {f"{name}-0": (record, record.settings[0]) for name, record in RECORDS.items()}
 RULES = {name: record.make(**settings) for name, (record, settings) in CASES.items()}
 
 PLAIN = [name for name in CASES if set(getattr(RULES[name], "needs", ())) <= {"params"}]
@@ -241,10 +237,10 @@ TRACED = []
 
 
 @partial(jax.jit, donate_argnums=(2,))
-def counted_step(rule, g, state, params):
+def counted_step(rule, g, state, params, t):
     """One program for each choice of conventions: the numbers are its arguments."""
     TRACED.append(rule)
-    updates, state = update(rule, g, state, params)
+    updates, state = update(rule, g, state, params, t)
     return updates, state, gd.apply_updates(params, updates)
 
 
@@ -258,7 +254,7 @@ def test_one_trace_serves_all_steps_also_for_weakly_typed_params_and_a_donated_s
     state = rule.init(params)
     for t in range(3):
         before = state
-        updates, state, after = counted_step(rule, {leaf: x[t] for leaf, x in g.items()}, state, params)
+        updates, state, after = counted_step(rule, {leaf: x[t] for leaf, x in g.items()}, state, params, t)
         rows.append(updates)
         assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, params)
         # On CPU too a donated buffer is gone.
@@ -374,7 +370,7 @@ def test_hypergradients_are_the_difference_quotients(name):
             there = lambda x, f=field: float(total_and_slopes(dataclasses.replace(rule, **{f: x}), g, p)[0])  # noqa: E731
             ends = type(rule)._fields[field].range
             if ends.low < at < ends.high:
-                h = 1e-6 * at
+                h = 1e-6 * (abs(at) or 1.0)
                 quotient = (there(at + h) - there(at - h)) / (2 * h)
             else:  # an end of its range: one-sided, of second order
                 h = 1e-7 if at <= ends.low else -1e-7
@@ -430,14 +426,14 @@ def test_runs_under_optax_inject_hyperparams(record):
         state = injected.init(p)
         assert set(state.hyperparams) == set(fields)
         seen, after = injected.update(as_jax(gradient(0)), state, p)
-        assert_close(seen, jax.tree.map(lambda u: u[0], expected(f"{record.name}-0")))
+        assert_close(seen, jax.tree.map(lambda u: u[0], expected(f"{record.name}-0")), tolerance(f"{record.name}-0"))
         if not has_rate(record):
             return
         after.hyperparams["learning_rate"] = jnp.asarray(0.0)
         seen, _ = injected.update(as_jax(gradient(1)), after, p)
         mine = dataclasses.replace(rule, learning_rate=0.0)
         state = rule.update(as_jax(gradient(0)), rule.init(p), p)[1]
-        assert_close(seen, mine.update(as_jax(gradient(1)), state, p)[0])
+        assert_close(seen, mine.update(as_jax(gradient(1)), state, p)[0], tolerance(f"{record.name}-0"))
 
 
 @every_plain_rule
@@ -498,7 +494,7 @@ def test_any_hyperparameter_may_be_a_schedule(record):
         rule = record.make(**record.settings[0])
         scheduled = dataclasses.replace(rule, **{f: lambda step, x=getattr(rule, f): x for f in numbers(rule)})
         seen = loop(scheduled, as_jax(GRADIENTS), as_jax(PARAMS))
-    assert_close(seen, expected(f"{record.name}-0"))
+    assert_close(seen, expected(f"{record.name}-0"), tolerance(f"{record.name}-0"))
 
 
 @every_rated_record

@@ -145,7 +145,9 @@ def test_pytorch_was_recorded_wherever_it_has_an_equivalent(record):
                     assert len(arguments) > 20
                     continue
                 assert {leaf: x.shape for leaf, x in found.items()} == {
-                    leaf: g.shape for leaf, g in stream.gradients.items()
+                    leaf: g.shape
+                    for leaf, g in stream.gradients.items()
+                    if twin.takes is None or twin.takes(g.shape[1:])
                 }
                 assert {x.dtype for x in found.values()} == {np.dtype(dtype)}
                 assert all(np.all(np.isfinite(x)) and np.any(x) for x in found.values())

@@ -1,5 +1,8 @@
 """The comparison finds differences, and says where the two part."""
 
+import json
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +11,9 @@ import pytest
 
 import gdfunc as gd
 from gdfunc import parity, rules
-from gdfunc.parity import compare
+from gdfunc.parity import compare as compare_and_explain
 
+compare = partial(compare_and_explain, explain=False)  # causes have their own tests
 modes = pytest.mark.parametrize("precision", [mode.name for mode in parity.MODES])
 
 
@@ -73,6 +77,7 @@ def test_nan_agrees_with_nothing_not_even_with_nan():
             assert seen.error == np.inf
             assert not seen.agrees
             assert seen.step == 1
+            assert "is not finite from step 1, leaf 'matrix', index (0, 0): nan" in str(seen)
 
 
 def test_an_infinity_agrees_with_nothing():
@@ -136,6 +141,75 @@ def test_the_two_are_described():
     assert seen.first == "chain(SGD(learning_rate=0.1, momentum=None, dampening=0.0))"
     assert seen.second.endswith("Optax chain")
     assert seen.agrees
+
+
+class Own:
+    """RMSprop as a user writes it: an object with the two methods."""
+
+    def init(self, params):
+        return {"v": jax.tree.map(jnp.zeros_like, params)}
+
+    def update(self, grads, state, params):
+        v = jax.tree.map(lambda v, g: 0.9 * v + 0.1 * g**2, state["v"], grads)
+        return jax.tree.map(lambda g, v: -0.01 * g / jnp.sqrt(v + 1e-8), grads, v), {"v": v}
+
+
+def test_a_users_own_pair_is_compared_as_an_object_and_as_a_tuple():
+    own = Own()
+    for pair in (own, (own.init, own.update)):
+        assert compare(rules.RMSprop(0.01), pair).agrees
+        assert compare(pair, optax.rmsprop(0.01)).agrees
+        assert not compare(rules.RMSprop(0.02), pair).agrees
+
+
+def test_the_first_quantity_that_differs_is_named():
+    ours = rules.Adam(0.1, debias="power")  # its first update is the same for all decays
+    for other, quantity in (
+        (optax.adam(0.1, b1=0.8), "m: -0.0297227 against -0.0472842 at step 2"),
+        (optax.adam(0.1, b2=0.99), "v: 0.000369736 against 0.00369736 at step 1"),  # but for the rounding of 1 - b2
+        (optax.adam(0.1, eps=1.0), "the update itself: 0.0999993 against 0.0378131 at step 1 (m, v agree)"),
+        # Of two of ours all local variables are compared.
+        (rules.Adam(0.1, eps=1.0, debias="power"), "denominator: 0.608063 against 1.60806 at step 1"),
+        (rules.Adam(0.1, b1=0.8, debias="power"), "m: -0.0297227 against -0.0472842 at step 2"),
+    ):
+        seen = compare(ours, other)
+        assert seen.quantity == quantity
+        assert quantity in str(seen)
+        assert compare(ours, ours).quantity == ""
+
+
+def test_the_quantity_is_that_of_the_step_leaf_and_entry_that_part():
+    g = {"a": np.ones((6, 2)), "b": np.ones((6, 2))}
+    g["b"][3, 1] = 2.0
+    capped = (lambda p: (), lambda g, state, p: (jax.tree.map(lambda x: -0.1 * jnp.minimum(x, 1), g), state))
+    assert compare(rules.SGD(0.1), capped, gradients=g).quantity == ""  # the two show nothing in common
+    seen = compare(rules.RMSprop(0.01, decay=0.5), rules.RMSprop(0.01, decay=0.5, eps=1e-3), gradients=g)
+    assert (seen.step, seen.leaf) == (1, "a")
+    late = compare(Own(), rules.RMSprop(lambda s: jnp.where(s < 3, 0.01, 0.02)), gradients=g)
+    assert (late.step, late.quantity) == (4, "the update itself: -0.0170523 against -0.0341047 at step 4 (v agrees)")
+
+
+@pytest.mark.parametrize("name", ["lamb", "adafactor", "muon", "prodigy", "lookahead"])
+def test_rules_that_see_more_than_one_entry_are_compared_too(name):
+    record = rules.record(name)
+    one = record.make(**record.settings[0])
+    assert compare(one, one).agrees
+    assert not compare(one, stateless(lambda g: -0.1 * g)).agrees
+
+
+def test_a_comparison_becomes_plain_data():
+    seen = compare(rules.SGD(0.1), stateless(lambda g: g * jnp.nan))
+    read = json.loads(json.dumps(seen.as_dict(), allow_nan=False))
+    assert (read["agrees"], read["step"], read["leaf"], read["error"], read["cause"]) == (
+        False,
+        1,
+        "matrix",
+        None,
+        None,
+    )
+    read = json.loads(json.dumps(compare_and_explain(rules.SGD(0.1), optax.sgd(0.2)).as_dict(), allow_nan=False))
+    assert read["cause"]["changes"] == {"learning_rate": 0.2}
+    assert read["cause"]["rule"].startswith("SGD(learning_rate=0.2")
 
 
 @pytest.mark.parametrize(

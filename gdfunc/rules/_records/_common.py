@@ -45,7 +45,8 @@ def optax_parts(rule: Any) -> list[Any] | str | None:
     twin = known.twin("optax") if (known := record_of(rule)) else None
     if twin is None:
         return f"Optax has no equivalent of the rule inside, {type(rule).__name__}"
-    arguments = twin.arguments(**{field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)})
+    names = [field.name for field in dataclasses.fields(rule)]  # pyright: ignore[reportArgumentType]
+    arguments = twin.arguments(**{name: getattr(rule, name) for name in names})
     return arguments if isinstance(arguments, str) else [(twin, rule)]
 
 

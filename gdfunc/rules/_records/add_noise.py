@@ -1,14 +1,8 @@
 import jax
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Paper, Record
 from .._add_noise import AddNoise
-
-
-def optax(eta, gamma):
-    if eta != 0:
-        return "optax.add_noise draws from a key in its state, whose numbers are others"
-    return {"eta": eta, "gamma": gamma, "key": 0}
 
 
 def paper(gradients, params, eta, gamma, data):
@@ -35,15 +29,11 @@ RECORD = Record(
         ),
     ),
     make=AddNoise,
-    twins=(
-        Twin(
-            "optax.add_noise",
-            optax,
-            note="It keeps a key in its state, whose seed is an argument; here the key comes with every update.",
-        ),
-    ),
-    no_twin={"torch": "torch.optim has no noise"},
-    settings=({"eta": 0.3}, {"eta": 1.0, "gamma": 0.0}, {"eta": 0.0}),
+    no_twin={
+        "optax": "optax.add_noise has these two arguments, and draws its noise from a key that it keeps to itself",
+        "torch": "torch.optim has no noise",
+    },
+    settings=({"eta": 0.3}, {"eta": 1.0, "gamma": 0.0}),
     transcription=paper,
-    zero_gradient_moves=lambda eta, **_: bool(eta),
+    zero_gradient_moves=True,  # the noise
 )

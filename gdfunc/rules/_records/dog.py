@@ -46,8 +46,8 @@ RECORD = Record(
     no_twin={"torch": TORCH_HAS_NONE},
     settings=(
         {},
-        {"learning_rate": 0.5, "first_step": 0.003, "first_step_as": "distance", "eps": 1.0},
         {"first_step": 0.01, "first_step_as": "learning_rate"},
+        {"learning_rate": 0.5, "first_step": 0.003, "first_step_as": "distance", "eps": 1.0},
     ),
     transcription=paper,
 )

@@ -30,7 +30,9 @@ def on_examples(twin, **arguments):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it warns of its own use of seed
         theirs = twin(**arguments)
-    return OnExamples(theirs.init, lambda g, state, p=None, *, per_example_grads, **_: theirs.update(per_example_grads, state))
+    return OnExamples(
+        theirs.init, lambda g, state, p=None, *, per_example_grads, **_: theirs.update(per_example_grads, state)
+    )
 
 
 def paper(gradients, params, learning_rate, max_norm, noise_multiplier, data):
@@ -51,7 +53,9 @@ RECORD = Record(
     name="dpsgd",
     family="privacy",
     papers=(
-        Paper("Abadi et al.", 2016, "Deep Learning with Differential Privacy", "CCS", "https://arxiv.org/abs/1607.00133"),
+        Paper(
+            "Abadi et al.", 2016, "Deep Learning with Differential Privacy", "CCS", "https://arxiv.org/abs/1607.00133"
+        ),
     ),
     make=DPSGD,
     twins=(

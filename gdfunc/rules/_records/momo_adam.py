@@ -58,7 +58,7 @@ RECORD = Record(
     no_twin={"torch": TORCH_HAS_NONE},
     settings=(
         {},
-        {"debias": "power"},
+        {"b2": 0.9, "debias": "power"},
         {"learning_rate": 1.0, "b1": 0.5, "b2": 0.9, "eps": 1e-3, "lower_bound": 0.5, "debias": "power"},
         {"learning_rate": 0.5, "b2": 0.9, "lower_bound": 0.5, "adapt_lower_bound": True, "debias": "power"},
         {"learning_rate": 0.5, "b2": 0.9, "weight_decay": 0.2},

@@ -44,7 +44,7 @@ RECORD = Record(
         {
             "learning_rate": 0.1,
             "momentum": 0.9,
-            "preconditioner_rate": 0.5,
+            "preconditioner_rate": 0.3,
             "initial_scale": 10.0,
             "damping": 1e-2,
         },

@@ -68,5 +68,5 @@ RECORD = Record(
             thread="https://github.com/google-deepmind/optax/issues/1532",
         ),
     ),
-    zero_gradient_moves=True,
+    zero_gradient_moves=lambda weight_decay, **_: bool(weight_decay),
 )

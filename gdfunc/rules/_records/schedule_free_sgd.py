@@ -56,5 +56,5 @@ RECORD = Record(
     ),
     transcription=paper,
     deviations=(from_step_1("optax.contrib.schedule_free_sgd", float32=1.55e6, float64=8.3e14),),
-    zero_gradient_moves=True,
+    zero_gradient_moves=lambda weight_decay, **_: bool(weight_decay),
 )
