@@ -70,7 +70,7 @@ RECORD = Record(
     no_twin={"torch": TORCH_HAS_NONE},
     settings=(
         {"inner": SGD(1.0)},
-        {"inner": SGD(1.0, momentum=0.9), "s_init": 0.01, "delta": "recovered"},
+        {"inner": SGD(1.0, momentum=0.9), "s_init": 0.3, "delta": "recovered"},
         {
             "inner": RMSprop(0.1),
             "s_init": 0.1,

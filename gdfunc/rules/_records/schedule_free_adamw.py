@@ -50,7 +50,7 @@ RECORD = Record(
     ),
     no_twin={"torch": TORCH_HAS_NONE},
     settings=(
-        {"learning_rate": 0.0025},
+        {"learning_rate": 0.1},
         {"learning_rate": 0.01, "b1": 0.5, "b2": 0.9, "eps": 1e-3, "weight_decay": 0.1, "weight_power": 1.0},
         {"learning_rate": 0.01, "debias_at": "average"},
         {"learning_rate": 0.01, "b2": 0.9, "weight_decay": 0.1, "weight_power": 0.0, "debias_at": "average"},
