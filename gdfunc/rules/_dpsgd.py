@@ -1,7 +1,7 @@
 import jax
+import jax.numpy as jnp
 
-from ..clipping import clip_per_example
-from ..core import NonNegative, Positive, Rate, TreeRule, rule, wide
+from ..core import NonNegative, Positive, Rate, TreeRule, rule, tree_norm, wide
 from ._noise import gaussian
 
 
@@ -34,7 +34,9 @@ class DPSGD(TreeRule):
 
     def step(self, grads, memory, params, t, per_example_grads, key):
         examples = jax.tree.map(wide, per_example_grads)
-        clipped, norms = clip_per_example(examples, self.max_norm, reduce="sum")
+        norms = jax.vmap(tree_norm)(examples)
+        shares = jnp.where(norms <= self.max_norm, 1.0, self.max_norm / jnp.where(norms <= self.max_norm, 1.0, norms))
+        clipped = jax.tree.map(lambda g: jnp.tensordot(shares.astype(g.dtype), g, axes=1), examples)
         sigma = self.noise_multiplier * self.max_norm
         noise = gaussian(key, clipped)
         g = jax.tree.map(lambda total, xi: (total + sigma * xi) / len(norms), clipped, noise)
