@@ -26,17 +26,18 @@ def show_rules(name: str, explained: bool, gradients: Sequence[float], hyper: Se
     else:
         answer, parts = as_dict(record(name)), page(record(name))
     if as_json:
-        print(json.dumps({"schema": 1, **answer}, indent=1))
+        print(json.dumps({"schema": 1, **answer}, indent=1, default=repr))
     else:
         show(*parts)
     return 0
 
 
 def with_rate(name: str, hyper: dict[str, Any]) -> Rule:
-    """The rule with these hyperparameters, and a rate of 0.1 where it needs one and is given none."""
-    fields = {field.name: field for field in dataclasses.fields(record(name).make)}  # pyright: ignore[reportArgumentType]
-    rate = {"learning_rate": 0.1} if fields["learning_rate"].default is dataclasses.MISSING else {}
-    return get(name, **{**rate, **hyper})
+    """The rule with these hyperparameters; what it needs and is not given, as in its record, and a rate of 0.1."""
+    known = record(name)
+    needed = {f.name for f in dataclasses.fields(known.make) if f.default is dataclasses.MISSING}  # pyright: ignore[reportArgumentType]
+    usual = {**known.settings[0], "learning_rate": 0.1}
+    return get(name, **{**{field: usual[field] for field in needed}, **hyper})
 
 
 def as_dict(known: Record) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core import Rule, path_name
-from ..rules import records
+from ..rules import record_of
 from ._compare import TOLERANCE
 from ._modes import Mode
 from ._recorded import key, recorded
@@ -62,8 +62,7 @@ def accuracy(rule: Rule) -> tuple[Accuracy, ...]:
     """
     if not isinstance(rule, Rule):
         raise ValueError(f"accuracy needs a rule of gdfunc's kind, and was given {rule!r}")
-    known = records().get(type(rule).__name__.lower())
-    known = known if known is not None and known.make is type(rule) else None
+    known = record_of(rule)
     things, twin = {"ours": rule}, known.twin("optax") if known is not None else None
     found = []
     for dtype in DTYPES:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import Record
-from ..rules import records
+from ..rules import record_of
 from ._slips import Shifted, with_fields
 from ._twins import fields, load
 
@@ -38,7 +38,7 @@ def singles(base: Any, other: Any = None) -> dict[str, list[Any]]:
         base: a rule.
         other: what it is compared with; where that is the same rule, its values are tried first.
     """
-    known = next((known for known in records().values() if known.make is type(base)), None)
+    known = record_of(base)
     found: dict[str, list[Any]] = {}
     for field in dataclasses.fields(base):
         name, kind, value = field.name, base._fields[field.name], getattr(base, field.name)

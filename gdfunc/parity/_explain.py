@@ -1,20 +1,20 @@
 """Every named quantity of a rule's formula, step by step: the formula's own local variables, read when it returns."""
 
 import dataclasses
+import dis
 import sys
 from collections.abc import Iterable, Mapping
+from types import CodeType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core import ArrayRule, Rule, TreeRule, Twin, call_update
-from ..rules import records
+from ..core import ArrayRule, Rule, TreeRule, Twin, Wrapper, call_update
+from ..rules import record_of
 from ._stream import extras
 from ._twins import build, find
-
-_ARGUMENTS = {"self", "g", "grads", "memory", "p", "params", "t"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
     """Runs `rule` operation by operation on the gradients of one parameter and keeps what its formula names.
 
     Args:
-        rule: an `ArrayRule` or `TreeRule`.
+        rule: a rule with a formula of its own: an `ArrayRule`, `TreeRule` or `Wrapper`.
         gradients: one number or array a step, all of one shape.
         params: the parameter, shaped as a gradient; zeros if not given. It moves by the updates.
 
@@ -67,7 +67,7 @@ def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
     Raises:
         ValueError: where the rule is a combinator, there is no gradient, or their shapes differ.
     """
-    if not isinstance(rule, (ArrayRule, TreeRule)):
+    if not isinstance(rule, (ArrayRule, TreeRule, Wrapper)):
         raise ValueError(f"explain needs a rule with one formula, and was given {rule!r}")
     try:
         gs = [jnp.asarray(g, jnp.result_type(float)) for g in gradients]
@@ -99,8 +99,8 @@ def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
 
 def _twin_of(rule: Rule) -> tuple[Twin | None, Any, str]:
     """The Optax twin's record, the twin with this rule's settings, and where there is none, why."""
-    known = records().get(type(rule).__name__.lower())
-    if known is None or type(rule) is not known.make:
+    known = record_of(rule)
+    if known is None:
         return None, None, "no record of this rule"
     twin = known.twin("optax")
     if twin is None:
@@ -121,7 +121,8 @@ def named(
 
     def watch(frame, event, _):
         if event == "return" and frame.f_code in codes:
-            seen.update({name: x for name, x in frame.f_locals.items() if name not in _ARGUMENTS and name not in seen})
+            found = frame.f_locals
+            seen.update({name: found[name] for name in _stored(frame.f_code) if name in found and name not in seen})
 
     before = sys.getprofile()
     sys.setprofile(watch)
@@ -133,5 +134,24 @@ def named(
     return {
         name: np.asarray(x)
         for name, x in numbers.items()
-        if isinstance(x, (int, float, np.ndarray, jax.Array)) and name not in ("u", "__class__")
+        if isinstance(x, (int, float, np.ndarray, jax.Array)) and name != "u" and not _is_key(x)
     }
+
+
+def _stored(code: CodeType) -> list[str]:
+    """The names that a function gives values to, in the order of its text; none of its arguments."""
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    found = []
+    for instruction in dis.get_instructions(code):
+        at = instruction.positions
+        if instruction.opname.startswith("STORE_") and at is not None:
+            names = instruction.argval  # one, or from Python 3.13 on two
+            for name in names if isinstance(names, tuple) else (names,):
+                if name not in arguments:
+                    local = code.co_varnames.index(name) if name in code.co_varnames else 0
+                    found.append((at.lineno or 0, at.col_offset or 0, local, name))
+    return list(dict.fromkeys(name for *_, name in sorted(found)))
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key)

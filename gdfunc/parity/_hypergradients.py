@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core import Rule
-from ..rules import records
+from ..rules import record_of
 from ._modes import MODES
 from ._run import rows, scan
 from ._stream import Stream, stream
@@ -72,8 +72,8 @@ def hypergradients(rule: Rule) -> tuple[HyperGradient, ...]:
     for name in names:
         if callable(getattr(rule, name)):
             raise ValueError(f"hypergradients needs numbers, and was given {name}={getattr(rule, name)!r}")
-    known = records().get(type(rule).__name__.lower())
-    twin = known.twin("optax") if known is not None and known.make is type(rule) else None
+    known = record_of(rule)
+    twin = None if known is None else known.twin("optax")
     data = stream().first(STEPS)
     with MODES[-1]():  # float64
         ours = _total(data, lambda numbers: dataclasses.replace(rule, **numbers))

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..core import ArrayRule, RuleState, Transformation, Twin
-from ..rules import records
+from ..core import ArrayRule, RuleState, Transformation
+from ..rules import record_of
 from ._divergence import Comparison
 from ._explain import named
 from ._modes import Mode
@@ -71,9 +71,10 @@ def _formula(rule: Any, state: Any, row: tuple, leaf: str) -> dict[str, np.ndarr
 
 def _state(state: Any, ours: Any, leaf: str) -> dict[str, np.ndarray]:
     """What another's state shows of our rule's memory after the update, for one leaf."""
-    found = {}
+    found, known = {}, record_of(ours)
+    twins = () if known is None else known.twins
     for name in getattr(getattr(type(ours), "Memory", None), "_fields", ()):
-        for source in (*(twin.memory[name] for twin in _twins(ours) if name in twin.memory), name):
+        for source in (*(twin.memory[name] for twin in twins if name in twin.memory), name):
             try:
                 tree = (
                     source(lambda field: find(state, field), fields(ours)) if callable(source) else find(state, source)
@@ -85,10 +86,6 @@ def _state(state: Any, ours: Any, leaf: str) -> dict[str, np.ndarray]:
                 found[name] = np.asarray(x)
                 break
     return found
-
-
-def _twins(rule: Any) -> tuple[Twin, ...]:
-    return next((known.twins for known in records().values() if known.make is type(rule)), ())
 
 
 def find(state: Any, name: str) -> Any:

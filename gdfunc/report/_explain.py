@@ -5,7 +5,7 @@ from typing import Any
 
 from ..core import Rule, need
 from ..parity import Trace, trace
-from ..rules import records
+from ..rules import record_of
 from ._tables import rows_of, table, text
 
 _PAGE = """<div>
@@ -34,7 +34,7 @@ class Explanation:
         return [table(cells["title"], cells["columns"], cells["rows"], cells["note"])]
 
     def _cells(self) -> dict[str, Any]:
-        known = records().get(type(self.trace.rule).__name__.lower())
+        known = record_of(self.trace.rule)
         return {
             "title": repr(self.trace.rule),
             "formula": known.formula if known else "",

@@ -115,6 +115,11 @@ def record(name: str) -> Record:
         raise did_you_mean("gdfunc.rules", name, records()) from None
 
 
+def record_of(rule: object) -> Record | None:
+    """The record of this rule's class; None where it has none (a combinator, a rule of your own)."""
+    return next((known for known in records().values() if known.make is type(rule)), None)
+
+
 def get(name: str, **hyperparameters) -> Rule:
     """The rule called `name` with these hyperparameters: `get("adam", learning_rate=1e-3)`.
 

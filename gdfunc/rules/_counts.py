@@ -1,4 +1,4 @@
-"""What rules that count share."""
+"""What rules that count, skip or keep numbers for the whole tree share."""
 
 from typing import Any
 

@@ -4,12 +4,15 @@ import ast
 import inspect
 import textwrap
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import gdfunc as gd
 from gdfunc import parity, rules
+from gdfunc.core import call_update
+from gdfunc.parity._stream import extras
 
 RECORDS = rules.records()
 GRADIENTS = (1.0, -2.0, -0.5)
@@ -72,8 +75,9 @@ def test_quantities_come_in_the_order_of_the_formula_and_the_updates_are_the_rul
     trace = parity.trace(rule, GRADIENTS, params=0.5)
     p = jnp.asarray(0.5)
     state = rule.init(p)
-    for g, step in zip(GRADIENTS, trace.steps, strict=True):
-        u, state = rule.update(jnp.asarray(g), state, p)
+    for i, (g, step) in enumerate(zip(map(jnp.asarray, GRADIENTS), trace.steps, strict=True)):
+        beyond = extras(jnp.ones(()), g, p, jnp.ones(()), jax.random.fold_in(jax.random.key(0), i))
+        u, state = call_update(rule, g, state, p, beyond)
         p = p + u
         *names, last = step.quantities
         assert last == "update"

@@ -5,8 +5,9 @@ import inspect
 from fractions import Fraction
 from typing import Any
 
-from ...core import ArrayRule, Deviation, Paper, Record, Rule
+from ...core import ArrayRule, Deviation, Paper, Rule
 from ...core._chain import Chain
+from .. import record_of
 
 ADAM = Paper(
     "Kingma & Ba",
@@ -22,13 +23,6 @@ TORCH_HAS_NONE = "torch.optim has no such rule"
 def one_minus_power(decay: float, t: int) -> float:
     """1 - decay**t rounded once: in floats the subtraction would cost the transcription three digits."""
     return float(1 - Fraction(decay) ** t)
-
-
-def record_of(rule: Any) -> Record | None:
-    """The record of the rule's class; None where it has none."""
-    from .. import records
-
-    return next((known for known in records().values() if known.make is type(rule)), None)
 
 
 def optax_parts(rule: Any) -> list[Any] | str | None:
