@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import ArrayRule, Record, Rule, Twin
-from ._modes import Mode
+from ._modes import MODES, Mode
 from ._recorded import key, recorded
 from ._run import Updates, run
 from ._stream import Stream, stream
@@ -50,12 +50,15 @@ def transcribe(
     known: Record, rule: Any, settings: Mapping[str, Any], data: Stream, mode: Mode
 ) -> dict[str, Any] | None:
     """The paper's updates; None where the transcription does not cover a setting that leaves its default."""
-    if known.transcription is None or any(callable(value) for value in settings.values()):
+    if known.transcription is None:
         return None
     names = list(inspect.signature(known.transcription).parameters)[2:]
-    if not set(settings) <= set(names):
+    plain = {name: value for name, value in settings.items() if not (name == "learning_rate" and "learning_rates" in names)}
+    if not set(plain) <= set(names) or any(callable(value) for value in plain.values()):
         return None
     numbers = {name: value for name, value in fields(rule).items() if name in names}
+    if "learning_rates" in names:
+        numbers["learning_rates"] = _rates(settings["learning_rate"], data.steps)
     if "data" in names:
         numbers["data"] = data
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -64,3 +67,9 @@ def transcribe(
         else:
             updates = known.transcription(data.gradients, data.params, **numbers)
     return {leaf: np.asarray(u).astype(mode.dtype) for leaf, u in updates.items()}
+
+
+def _rates(rate: Any, steps: int) -> np.ndarray:
+    """A rate or schedule as one number a step."""
+    with MODES[-1]():  # float64
+        return np.array([float(rate(t)) if callable(rate) else rate for t in range(steps)])

@@ -2,6 +2,7 @@ import jax
 import numpy as np
 
 from ...core import Paper, Record, Twin
+from ...schedules import Exponential
 from .._rmsprop import RMSprop
 
 
@@ -41,15 +42,16 @@ def velocity(get, fields):
     return jax.tree.map(lambda trace: -trace / rate, get("trace"))
 
 
-def paper(gradients, params, learning_rate, decay, eps, momentum, centered):
+def paper(gradients, params, learning_rates, decay, eps, momentum, centered, momentum_at):
     n, m, delta, updates = (np.zeros_like(gradients[0]) for _ in range(4))
     updates = []
-    for g in gradients:
+    for rate, g in zip(learning_rates, gradients, strict=True):
         n = decay * n + (1 - decay) * g**2
         m = decay * m + (1 - decay) * g
         spread = n - m**2 if centered else n
-        delta = (momentum or 0.0) * delta - learning_rate * g / np.sqrt(spread + eps)
-        updates.append(delta)
+        inside, outside = (rate, 1.0) if momentum_at == "after_rate" else (1.0, rate)
+        delta = (momentum or 0.0) * delta - inside * g / np.sqrt(spread + eps)
+        updates.append(outside * delta)
     return np.stack(updates)
 
 
@@ -98,6 +100,8 @@ RECORD = Record(
             "momentum": 0.9,
             "momentum_at": "before_rate",
         },
+        {"learning_rate": Exponential(start=0.01, rate=0.5, steps=5), "momentum": 0.9},
+        {"learning_rate": Exponential(start=0.01, rate=0.5, steps=5), "momentum": 0.9, "momentum_at": "before_rate"},
         {"learning_rate": 0.01, "debias": "power"},
         {"learning_rate": 0.01, "debias": "exact"},
     ),

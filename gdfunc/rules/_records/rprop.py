@@ -13,6 +13,8 @@ def optax(on_sign_change, **arguments):
 def torch(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size, on_sign_change):
     if on_sign_change != "hold":
         return "torch.optim.Rprop stands still for a step where the sign changes: on_sign_change='hold'"
+    if not min_step_size <= learning_rate <= max_step_size:
+        return "torch.optim.Rprop clips the first step too"
     return {"lr": learning_rate, "etas": (eta_minus, eta_plus), "step_sizes": (min_step_size, max_step_size)}
 
 
@@ -55,6 +57,7 @@ RECORD = Record(
             "min_step_size": 1e-3,
             "max_step_size": 0.05,
         },
+        {"learning_rate": 0.1, "max_step_size": 0.05},
         {"learning_rate": 0.01, "on_sign_change": "hold"},
         {
             "learning_rate": 0.01,
@@ -72,8 +75,8 @@ RECORD = Record(
             twin="paper",
             since="float32",
             what="eta_plus=1.2 is rounded to float32, and the step is its 30th power",
-            settings={"learning_rate": 0.1, "eta_plus": 1.2},
-            sizes={"float32": (4, 16), "float32 (x64)": (4, 16)},
+            settings={"learning_rate": 0.1, "eta_plus": 1.2, "max_step_size": 50.0},
+            sizes={"float32": (1, 16), "float32 (x64)": (1, 16)},
         ),
         Deviation(
             twin="optax.rprop",

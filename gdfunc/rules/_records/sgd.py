@@ -2,6 +2,7 @@ import jax
 import numpy as np
 
 from ...core import Paper, Record, Twin
+from ...schedules import Exponential
 from .._sgd import SGD
 
 
@@ -33,13 +34,18 @@ def velocity(get, fields):
     return jax.tree.map(lambda trace: rate * trace, get("trace"))
 
 
-def paper(gradients, params, learning_rate, momentum, nesterov):
+def paper(gradients, params, learning_rates, momentum, dampening, nesterov, momentum_at, first_step):
     mu = 0.0 if momentum is None else momentum
     velocity, updates = np.zeros_like(gradients[0]), []
-    for g in gradients:
-        velocity = mu * velocity - learning_rate * g
-        # The paper's eq. 3-4 take g at theta + mu v: in that point's coordinates the step is mu v - eta g.
-        updates.append(mu * velocity - learning_rate * g if nesterov else velocity)
+    for t, (rate, g) in enumerate(zip(learning_rates, gradients, strict=True)):
+        share = 1.0 if first_step == "copied" and t == 0 else 1 - dampening
+        if momentum_at == "after_rate":
+            velocity = mu * velocity - share * rate * g
+            # The paper's eq. 3-4 take g at theta + mu v: in that point's coordinates the step is mu v - eta g.
+            updates.append(mu * velocity - rate * g if nesterov else velocity)
+        else:
+            velocity = mu * velocity + share * g
+            updates.append(-rate * (g + mu * velocity if nesterov else velocity))
     return np.stack(updates)
 
 
@@ -91,6 +97,8 @@ RECORD = Record(
             "first_step": "copied",
         },
         {"learning_rate": 0.03, "momentum": 0.8, "dampening": 0.4},
+        {"learning_rate": Exponential(start=0.03, rate=0.5, steps=5), "momentum": 0.8, "nesterov": True},
+        {"learning_rate": Exponential(start=0.03, rate=0.5, steps=5), "momentum": 0.8, "momentum_at": "before_rate"},
     ),
     transcription=paper,
 )

@@ -1,0 +1,94 @@
+"""Says whether the suite's witnesses tell a broken rule from the right one: what a certificate would see, step by step."""
+
+from functools import cache
+
+import jax
+import numpy as np
+
+from gdfunc import parity, rules
+from gdfunc.core import call_update
+from gdfunc.parity._certify import pushed
+from gdfunc.parity._compare import amplification, run
+from gdfunc.parity._divergence import unit
+from gdfunc.parity._modes import MODES
+from gdfunc.parity._rows import judge
+from gdfunc.parity._run import rows
+from gdfunc.parity._stream import extras
+from gdfunc.parity._twins import fields
+from gdfunc.parity._witnesses import paper_updates, witness_updates
+
+RECORDS = rules.records()
+FLOAT32, FLOAT64 = MODES[0], MODES[-1]
+
+
+def killed_by(name, mutate):
+    """The setting, the witness and the precision that tell the broken rule from the right one; None where none does.
+
+    Args:
+        name: a record's.
+        mutate: takes a setting and returns the broken rule, or None where this setting has nothing to break.
+    """
+    known, broken = RECORDS[name], {}
+    for i, settings in enumerate(known.settings):
+        made = mutate(settings)
+        if made is not None:
+            broken[i] = made
+    for at in (FLOAT64, FLOAT32):  # float32 for what differs by rounding alone
+        for i, rule in broken.items():
+            for witness in ("paper", *(twin.name for twin in known.twins)):
+                if parts(rule, name, i, witness, at) and not honest(name, i, witness, at):
+                    return i, witness, at.name
+    return None
+
+
+@cache
+def honest(name, i, witness, at):
+    """Whether the unbroken rule parts from the witness too."""
+    return parts(RECORDS[name].make(**RECORDS[name].settings[i]), name, i, witness, at)
+
+
+def parts(rule, name, i, witness, at):
+    """Whether the rule parts from a witness by more than its tolerance at any step; False where there is no such witness.
+
+    Operation by operation, so that most broken rules are found out by a step or two and a broken class need not compile.
+    """
+    theirs = updates(name, i, witness, at)
+    if theirs is None:
+        return False
+    allowed = {leaf: parity.TOLERANCE * growth(name, i, at) * unit(u, at) for leaf, u in theirs.items()}
+    with at():
+        inputs = stream(at)
+        state = rule.init(jax.tree.map(lambda x: x[0], inputs[2]))
+        for t in range(len(inputs[0])):
+            row = jax.tree.map(lambda x, t=t: x[t], inputs)
+            u, state = call_update(rule, row[1], state, row[2], extras(*row))
+            if not all(np.all(np.abs(np.asarray(u[leaf]) - theirs[leaf][t]) <= allowed[leaf]) for leaf in theirs):
+                return True
+    return False
+
+
+@cache
+def stream(at):
+    return rows(parity.stream(), at)
+
+
+@cache
+def updates(name, i, witness, at):
+    """What a witness makes of a record's setting; None where it has none, or is known to deviate there."""
+    known, settings = RECORDS[name], RECORDS[name].settings[i]
+    if witness == "paper":
+        return paper_updates(known, settings, at)
+    if judge(known, fields(known.make(**settings)), witness, at.name, 0.0)[0] != "agrees":
+        return None
+    twin = next(twin for twin in known.twins if twin.name == witness)
+    found = witness_updates(known, twin, settings, at)
+    return None if found is None else {leaf: u for leaf, u in found.items() if twin.takes is None or twin.takes(u.shape[1:])}
+
+
+@cache
+def growth(name, i, at):
+    """The unit of an ill-conditioned rule's errors, as in its certificate; 1 for all others."""
+    if not RECORDS[name].ill_conditioned:
+        return 1.0
+    rule, data = RECORDS[name].make(**RECORDS[name].settings[i]), parity.stream()
+    return amplification(run(rule, data, at), run(rule, pushed(data, at), at), at)
