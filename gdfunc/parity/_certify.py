@@ -10,6 +10,7 @@ import numpy as np
 from ..core import Record, Rule, Transformation, Twin, call_update, did_you_mean
 from ..rules import record as find_record
 from ._compare import amplification, describe, difference, run_all
+from ._divergence import largest
 from ._functions import catalogue, certify_function
 from ._modes import MODES, Mode
 from ._recorded import key, recorded
@@ -18,7 +19,7 @@ from ._stream import Stream, stream
 from ._twins import build, fields, translate
 from ._witnesses import transcribe
 
-EAGER_STEPS = 10
+EAGER_STEPS = 6
 
 
 def certify(
@@ -84,7 +85,7 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
     rows: list[Row] = []
     without: dict[str, str] = dict(known.no_twin)
     twins: dict[str, Any] = {f"{name} 0": thing for name, thing in (witnesses or {}).items()}
-    steps: dict[str, _Resynchronised] = {}
+    beside: dict[str, _Resynchronised] = {}
     for i, rule in enumerate(ours.values()):
         for twin in known.twins:
             arguments = twin.arguments(**fields(rule))
@@ -93,17 +94,23 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
             elif twin.library == "optax":
                 built = _Some(build(twin, rule), twin.takes)
                 twins[f"{twin.name} {i}"] = built
-                steps[f"L1 {twin.name} {i}"] = _Resynchronised(built, rule, twin)
+                if (pair := _Resynchronised(built, rule, twin)).possible:
+                    beside[f"{twin.name} {i}"] = pair
     for mode in MODES:
+        sizes: dict[str, dict[str, float]] = {}
         for jit in (True,) if quick else (True, False):
-            # Operation by operation is slow, and rounds no worse at a later step: a quarter of the stream is enough.
+            # Operation by operation is slow, and rounds no worse at a later step: a few steps are enough, in the same unit.
             part = data if jit else data.first(EAGER_STEPS)
-            updates = run_all({**ours, **twins, **(steps if jit else {})}, part, mode, jit)
+            updates = run_all({**ours, **twins, **(beside if jit else {})}, part, mode, jit)
             nudged = run_all(ours, pushed(part, mode), mode, jit) if known.ill_conditioned else {}
             for i, given in enumerate(known.settings):
                 rule, mine = ours[f"ours {i}"], updates[f"ours {i}"]
                 growth = amplification(mine, nudged[f"ours {i}"], mode) if nudged else 1.0
-                new = _Rows(known, given, rule, mode, "jit" if jit else "eager", growth)
+                if jit:
+                    sizes[f"ours {i}"] = {leaf: largest(u) for leaf, u in mine.items()}
+                new = _Rows(
+                    known, given, rule, mode, "jit" if jit else "eager", growth, {} if jit else sizes[f"ours {i}"]
+                )
                 if (paper := transcribe(known, rule, given, part, mode)) is not None:
                     rows.append(new.row("L0", "paper", mine, paper))
                 rows.extend(new.row("L2", name, mine, updates[f"{name} 0"]) for name in witnesses or {})
@@ -114,11 +121,11 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
                         theirs = updates.get(f"{twin.name} {i}")
                     if theirs is None:
                         continue
+                    if "from its state" in theirs:
+                        rows.append(new.row("L1", twin.name, theirs["from its state"], theirs["update"]))
+                        theirs = theirs["update"]
                     theirs = {leaf: u[: part.steps] for leaf, u in theirs.items()}
                     rows.append(new.row("L2", twin.name, mine, theirs))
-                    if jit and (one := steps.get(f"L1 {twin.name} {i}")) is not None and one.possible:
-                        pair = updates[f"L1 {twin.name} {i}"]
-                        rows.append(new.row("L1", twin.name, pair["ours"], pair["theirs"]))
     for each in known.settings:
         if not any(row.settings == dict(each) for row in rows):
             without[in_words(each)] = "no witness has this setting"
@@ -140,13 +147,17 @@ class _Rows:
     mode: Mode
     run: str
     amplification: float
+    sizes: Mapping[str, float]
 
     def row(self, layer: str, witness: str, mine: Any, theirs: Any) -> Row:
         twin = next((twin for twin in self.known.twins if twin.name == witness), None)
         if twin is not None and twin.takes is not None:
             mine, theirs = ({leaf: u for leaf, u in x.items() if twin.takes(u.shape[1:])} for x in (mine, theirs))
-        seen = difference(mine, theirs, self.mode, names=(self.known.name, witness), amplification=self.amplification)
-        verdict, words = judge(self.known, fields(self.rule), witness, self.mode.name, seen.error)
+        names = (self.known.name, witness)
+        seen = difference(mine, theirs, self.mode, names, amplification=self.amplification, sizes=self.sizes)
+        verdict, words = judge(
+            self.known, fields(self.rule), witness, self.mode.name, seen.error, whole=self.run == "jit"
+        )
         where = "" if seen.step is None else f"step {seen.step}, {seen.leaf}{list(seen.index or ())}"
         return Row(
             name=self.known.name,
@@ -199,5 +210,5 @@ class _Resynchronised:
         after, new = self.twin.update(grads, theirs, params, **extra)
         grads, params = self.twin.of(grads), self.twin.of(params)
         mine = translate(self.record, self.rule, theirs, step, params)
-        ours = after if mine is None else call_update(self.rule, grads, mine, params, extra)[0]
-        return {"ours": ours, "theirs": after}, (step + 1, new)
+        ours = call_update(self.rule, grads, mine, params, extra)[0]
+        return {"update": after, "from its state": ours}, (step + 1, new)

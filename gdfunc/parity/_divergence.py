@@ -119,10 +119,14 @@ def amplification(a: Updates, b: Updates, at: Mode) -> float:
     return max(1.0, difference(a, b, at, names=("", "")).error)
 
 
+def largest(y: np.ndarray) -> float:
+    """The size of the largest finite entry; 0 where there is none."""
+    return float(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)))
+
+
 def unit(y: np.ndarray, at: Mode, size: float = 0.0) -> float:
     """One rounding error of the largest finite entry, or of `size` where that is larger."""
-    largest = float(np.max(np.abs(y), initial=size, where=np.isfinite(y)))
-    return at.eps * max(largest, float(np.finfo(at.dtype).tiny) / at.eps)
+    return at.eps * max(largest(y), size, float(np.finfo(at.dtype).tiny) / at.eps)
 
 
 def difference(

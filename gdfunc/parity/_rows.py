@@ -94,12 +94,19 @@ def in_words(given: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in given.items()) or "defaults"
 
 
-def judge(known: Record, given: Mapping[str, Any], witness: str, mode: str, error: float) -> tuple[str, str]:
-    """The verdict on an error, given the deviations that the record expects of this witness at these settings."""
+def judge(
+    known: Record, given: Mapping[str, Any], witness: str, mode: str, error: float, whole: bool = True
+) -> tuple[str, str]:
+    """The verdict on an error, given the deviations that the record expects of this witness at these settings.
+
+    On a part of the stream, `whole=False`, a deviation need not show yet.
+    """
     for deviation in known.deviations:
         applies = all(given.get(name) == value for name, value in deviation.settings.items())
         if deviation.twin == witness and applies and mode in deviation.sizes:
             least, most = deviation.sizes[mode]
+            if not whole and error < least:
+                return ("agrees" if error <= TOLERANCE else "expected"), deviation.what
             verdict = "expected" if least <= error <= most else "mended" if error < least else "mismatch"
             return verdict, deviation.what
     return ("agrees" if error <= TOLERANCE else "mismatch"), ""

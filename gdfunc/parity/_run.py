@@ -1,6 +1,7 @@
 """Runs transformations on a stream of gradients, side by side, as one program."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -26,11 +27,27 @@ def run_all(things: Mapping[str, Any], data: Stream, at: Mode, jit: bool = True)
         if jit:
             out = jax.jit(lambda inputs: scan(things, inputs)[1])(inputs)
             return jax.tree.map(np.asarray, out)
-        states, updates = start(things, inputs), []
-        for t in range(data.steps):
-            states, row = step(things, states, jax.tree.map(lambda x, t=t: x[t], inputs))
-            updates.append(row)
-        return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *updates)
+        updates = {}
+        for name, thing in things.items():
+            # A loop or branch outside jit is compiled anew at every update: those run step by step too.
+            with jax.disable_jit() if _loops(thing, inputs) else nullcontext():
+                updates[name] = _one_by_one(thing, inputs)
+        return updates
+
+
+def _one_by_one(thing: Any, inputs: tuple) -> Updates:
+    states, updates = start({"it": thing}, inputs), []
+    for t in range(len(inputs[0])):
+        states, row = step({"it": thing}, states, jax.tree.map(lambda x, t=t: x[t], inputs))
+        updates.append(row["it"])
+    return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *updates)
+
+
+def _loops(thing: Any, inputs: tuple) -> bool:
+    """Whether an update holds a loop or a branch."""
+    first = jax.tree.map(lambda x: x[0], inputs)
+    program = str(jax.make_jaxpr(lambda row: step({"it": thing}, start({"it": thing}, inputs), row))(first))
+    return any(f" {primitive}[" in program for primitive in ("cond", "while", "scan"))
 
 
 def rows(data: Stream, at: Mode) -> tuple:
@@ -48,7 +65,8 @@ def start(things: Mapping[str, Any], inputs: tuple) -> dict[str, Any]:
 def step(things: Mapping[str, Any], states: dict[str, Any], row: tuple) -> tuple[dict[str, Any], dict[str, Any]]:
     """Everyone's next state and update."""
     _, g, p, *_ = row
-    results = {name: call_update(thing, g, states[name], p, extras(*row)) for name, thing in things.items()}
+    beyond = extras(*row)
+    results = {name: call_update(thing, g, states[name], p, beyond) for name, thing in things.items()}
     return {name: state for name, (_, state) in results.items()}, {name: u for name, (u, _) in results.items()}
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import ArrayRule, Record, Rule, Twin
-from ._modes import MODES, Mode
+from ..core import Record, Twin
+from ..rules._records._common import follow_paper
+from ._modes import Mode
 from ._recorded import key, recorded
 from ._run import Updates, run
 from ._stream import Stream, stream
-from ._twins import build, fields
+from ._twins import build
 
 
 def paper_updates(record: Record, settings: Mapping[str, Any], mode: Mode) -> Updates | None:
@@ -53,23 +54,11 @@ def transcribe(
     if known.transcription is None:
         return None
     names = list(inspect.signature(known.transcription).parameters)[2:]
-    plain = {name: value for name, value in settings.items() if not (name == "learning_rate" and "learning_rates" in names)}
+    plain = {
+        name: value for name, value in settings.items() if not (name == "learning_rate" and "learning_rates" in names)
+    }
     if not set(plain) <= set(names) or any(callable(value) for value in plain.values()):
         return None
-    numbers = {name: value for name, value in fields(rule).items() if name in names}
-    if "learning_rates" in names:
-        numbers["learning_rates"] = _rates(settings["learning_rate"], data.steps)
-    if "data" in names:
-        numbers["data"] = data
     with np.errstate(invalid="ignore", divide="ignore"):
-        if isinstance(rule, ArrayRule) or not isinstance(rule, Rule):
-            updates = {leaf: known.transcription(g, data.params[leaf], **numbers) for leaf, g in data.gradients.items()}
-        else:
-            updates = known.transcription(data.gradients, data.params, **numbers)
+        updates = follow_paper(known.transcription, rule, data.gradients, data.params, data)
     return {leaf: np.asarray(u).astype(mode.dtype) for leaf, u in updates.items()}
-
-
-def _rates(rate: Any, steps: int) -> np.ndarray:
-    """A rate or schedule as one number a step."""
-    with MODES[-1]():  # float64
-        return np.array([float(rate(t)) if callable(rate) else rate for t in range(steps)])

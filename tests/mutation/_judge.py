@@ -82,7 +82,11 @@ def updates(name, i, witness, at):
         return None
     twin = next(twin for twin in known.twins if twin.name == witness)
     found = witness_updates(known, twin, settings, at)
-    return None if found is None else {leaf: u for leaf, u in found.items() if twin.takes is None or twin.takes(u.shape[1:])}
+    return (
+        None
+        if found is None
+        else {leaf: u for leaf, u in found.items() if twin.takes is None or twin.takes(u.shape[1:])}
+    )
 
 
 @cache

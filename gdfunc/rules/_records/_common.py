@@ -2,8 +2,11 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
+
+import jax
 
 from ...core import ArrayRule, Deviation, Paper, Rule
 from ...core._chain import Chain
@@ -55,11 +58,28 @@ def inner_paper(rule: Any, gradients: Any, params: Any) -> Any:
     known = record_of(rule)
     if known is None or known.transcription is None:
         raise ValueError(f"inner_paper needs a rule whose record has a transcription, and was given {rule!r}")
-    names = inspect.signature(known.transcription).parameters
+    return follow_paper(known.transcription, rule, gradients, params)
+
+
+def follow_paper(transcription: Callable, rule: Any, gradients: Any, params: Any, data: Any = None) -> Any:
+    """What a transcription with the numbers of a rule makes of gradients: leaf -> (steps, ...).
+
+    One array at a time, but for rules that see the whole tree. `learning_rates` is the rate of every step.
+    """
+    names = list(inspect.signature(transcription).parameters)[2:]
     numbers = {name: getattr(rule, name) for name in names if hasattr(rule, name)}
-    if isinstance(rule, ArrayRule):
-        return {leaf: known.transcription(g, params[leaf], **numbers) for leaf, g in gradients.items()}
-    return known.transcription(gradients, params, **numbers)
+    if "learning_rates" in names:
+        numbers["learning_rates"] = _rates(rule.learning_rate, len(next(iter(gradients.values()))))
+    if "data" in names:
+        numbers["data"] = data
+    if isinstance(rule, ArrayRule) or not isinstance(rule, Rule):
+        return {leaf: transcription(g, params[leaf], **numbers) for leaf, g in gradients.items()}
+    return transcription(gradients, params, **numbers)
+
+
+def _rates(rate: Any, steps: int) -> list[float]:
+    with jax.enable_x64(True):
+        return [float(rate(t)) if callable(rate) else rate for t in range(steps)]
 
 
 def literal_debias(twin: str, float32: float, float64: float | None, **settings: Any) -> Deviation:
