@@ -1,4 +1,5 @@
 import os
+from importlib import metadata
 from pathlib import Path
 
 import chex
@@ -7,6 +8,9 @@ import pytest
 
 
 def pytest_configure(config):
+    if metadata.version("jaxlib").startswith("0.10."):
+        # Its older emitters compile in half the time. Later releases have no others, and refuse the flag.
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
     if os.environ.get("CI"):  # a machine that runs the tests once pays for writing the cache and gains nothing
         return
     # A second run compiles nothing anew. Workers write to folders of their own: the files are not written atomically.
@@ -16,6 +20,13 @@ def pytest_configure(config):
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     # A damaged entry is compiled again; it is no fault of the test that meets it.
     config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache:UserWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def free_compiled_programs():
+    """A process may map so much memory, and no more: thousands of compiled programs would end it."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,7 @@ class Muon(ArrayRule):
             chosen here and "exact" otherwise.
         adam_learning_rate: AdamW's rate, in units of p; None for eta.
         adam_b1: AdamW's beta_1 in [0, 1).
-        adam_b2: AdamW's beta_2 in [0, 1).
+        adam_b2: AdamW's beta_2 in [0, 1): 0.95 in the code of both papers, 0.999 in Optax.
         adam_eps: AdamW's epsilon >= 0, in units of g.
         adam_weight_decay: AdamW's decay >= 0, in units of 1 / p: the rate times it is the share of p lost at each step.
         adam_nesterov: whether AdamW looks ahead, as NAdam with constant momentum; Optax does where Muon does.
@@ -68,7 +68,7 @@ class Muon(ArrayRule):
     debias: Debias = "none"
     adam_learning_rate: Rate | None = None
     adam_b1: Decay = 0.9
-    adam_b2: Decay = 0.999
+    adam_b2: Decay = 0.95
     adam_eps: NonNegative = 1e-8
     adam_weight_decay: NonNegative = 0.0
     adam_nesterov: bool = False

@@ -1,6 +1,5 @@
 """What the papers say of their rules, computed by hand or proved there, and held against ours."""
 
-import dataclasses
 import math
 from fractions import Fraction
 
@@ -54,39 +53,6 @@ def descend(rule, gradient, start, steps, project=lambda x: x):
         return (x, state), x
 
     return jax.lax.scan(step, (start, rule.init(start)), jnp.arange(steps))[1]
-
-
-# ------------------------------------------------------------------------------------------------ the defaults
-
-# Witnesses are given our numbers, so none of them notices a wrong default: as the papers print them.
-DEFAULTS = {
-    Adadelta: {"learning_rate": 1.0, "rho": 0.95, "eps": 1e-6},
-    Adagrad: {"initial_accumulator": 0.0, "eps_at": "outside"},
-    Adam: {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "eps_at": "outside", "debias": "exact"},
-    Adamax: {"b1": 0.9, "b2": 0.999, "debias": "exact"},
-    AdamW: {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.001 / 8, "schedule": 1.0, "decay": "schedule"},
-    AMSGrad: {"b1": 0.9, "b2": 0.999, "correction": "none"},
-    Lion: {"b1": 0.9, "b2": 0.99},
-    NAdam: {"b2": 0.999, "eps": 1e-8, "momentum": "scheduled", "average": "scheduled", "b2_factor": True},
-    RAdam: {"b1": 0.9, "b2": 0.999, "threshold": 4.0},
-    RMSprop: {"decay": 0.9, "centered": False, "nesterov": False, "eps_at": "inside", "debias": "none"},
-    Rprop: {"learning_rate": 0.1, "eta_minus": 0.5, "eta_plus": 1.2, "min_step_size": 1e-6, "max_step_size": 50.0},
-    SGD: {"momentum": None, "dampening": 0.0, "nesterov": False, "momentum_at": "after_rate"},
-    SignSGD: {},
-    Signum: {"beta": 0.9},
-}
-
-
-@pytest.mark.parametrize("make", DEFAULTS, ids=lambda make: make.__name__)
-def test_the_defaults_are_the_papers(make):
-    fields = {field.name: field.default for field in dataclasses.fields(make)}
-    assert DEFAULTS[make] == {name: fields[name] for name in DEFAULTS[make]}
-    # What a paper leaves open adds next to nothing.
-    assert all(fields[name] <= 1e-8 for name in {"eps"} & set(fields) - set(DEFAULTS[make]))
-
-
-def test_every_rule_has_its_defaults_looked_at():
-    assert set(DEFAULTS) == {record.make for record in gd.rules.records().values()}
 
 
 # ------------------------------------------------------------------------------------------------ the first step
