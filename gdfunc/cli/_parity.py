@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core import write_atomically
 from ..parity import CATALOGUES, Certificate, certify_all, names_of, versions
-from ..report import parity, show, text
+from ..report import deviations_page, parity, show, text
 
 
 def show_parity(names: Sequence[str], everything: bool, quick: bool, jobs: int, out: Path | None, as_json: bool) -> int:
@@ -42,3 +42,11 @@ def show_parity(names: Sequence[str], everything: bool, quick: bool, jobs: int, 
             write_atomically(path, lambda file, content=content: file.write(content.encode()))
             print(f"  {path}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def show_deviations(anything_else: object) -> int:
+    """Prints the page of known differences."""
+    if anything_else:
+        raise ValueError("parity --deviations prints one page of all records, and takes no name and no other option")
+    print(deviations_page(), end="")
+    return 0

@@ -37,6 +37,7 @@ def parity(
     quick: bool = False,
     jobs: int = 0,
     out: Path | None = None,
+    deviations: bool = False,
     json: bool = False,
 ) -> int:
     """Holds rules against their papers, Optax and PyTorch at every setting of their records; 1 on an unknown difference.
@@ -48,10 +49,13 @@ def parity(
         quick: compiled runs only.
         jobs: processes; 0 is one for each core.
         out: a folder for parity.json and parity.md; with --all it is parity/ if not given.
+        deviations: print the page of all known differences, docs/deviations.md, and compare nothing.
         json: print JSON.
     """
-    from ._parity import show_parity
+    from ._parity import show_deviations, show_parity
 
+    if deviations:
+        return show_deviations(names or all or quick or jobs or out or json)
     return show_parity(names, all, quick, jobs, out, json)
 
 

@@ -64,7 +64,7 @@ class Deviation:
         settings: our settings at which it shows.
         sizes: the (least, most) that the difference may be, by mode ("float32", "float32 (x64)", "float64"), in
             rounding errors of the leaf's largest update (rules) or value (functions). In a mode that is not named the
-            two must agree.
+            two must agree; where none is named, a test shows the difference and no certificate does.
         thread: the public discussion, if any.
     """
 

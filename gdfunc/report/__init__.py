@@ -1,5 +1,6 @@
 """Tables, pages and pictures: reads records and results, computes nothing."""
 
+from ._deviations import certified as certified, deviations as deviations, deviations_page as deviations_page
 from ._experiment import Claim as Claim, Lab as Lab, run_experiment as run_experiment
 from ._explain import Explanation as Explanation, explain as explain
 from ._figures import (

@@ -22,6 +22,7 @@ LINES = {
     ],
     "rmsprop": [
         ("ema(memory.v, g**2, self.decay)", "memory.v + g**2"),
+        ("ema(memory.v, g**2, self.decay)", "ema(memory.v, g**2, 1 - self.decay)"),
         ("ema(memory.v, g**2, self.decay)", "ema(memory.v, g, self.decay)"),
         ("spread = v / correction", "spread = memory.v / correction"),
         ("spread = v / correction", "spread = v"),
@@ -64,6 +65,7 @@ LINES = {
         ('mu if self.average == "scheduled" else self.b1', "self.b1"),
         ('mu if self.average == "scheduled" else self.b1', "mu"),
         ("ema(memory.v, g**2, self.b2)", "ema(memory.v, g**2, self.b1)"),
+        ("mu_next * (m / m_correction) + (1 - mu) * (g / g_correction)", "m / g_correction"),
         ("mu_next * (m / m_correction)", "mu * (m / m_correction)"),
         ("mu_next * (m / m_correction)", "mu_next * m"),
         ("(1 - mu) * (g / g_correction)", "(1 - mu) * g"),
@@ -73,7 +75,11 @@ LINES = {
         ("-self.learning_rate", "self.learning_rate"),
         ("safe_sqrt(v_hat) + self.eps", "safe_sqrt(v_hat + self.eps)"),
     ],
-    "adagrad": [("memory.s + g**2", "memory.s + jnp.abs(g)"), ("self.Memory(s)", "memory")],
+    "adagrad": [
+        ("memory.s + g**2", "memory.s + g**2 / 2"),
+        ("memory.s + g**2", "memory.s + jnp.abs(g)"),
+        ("self.Memory(s)", "memory"),
+    ],
     "adadelta": [
         ("safe_sqrt(memory.x + self.eps)", "safe_sqrt(memory.x)"),
         ("safe_sqrt(s + self.eps)", "safe_sqrt(memory.s + self.eps)"),
@@ -97,4 +103,41 @@ LINES = {
     ],
     "signsgd": [("jnp.sign(g)", "g")],
     "signum": [("jnp.sign(m)", "jnp.sign(memory.m)"), ("jnp.sign(m)", "m")],
+    "adabelief": [
+        ("(g - m) ** 2", "g**2"),
+        ("(g - m) ** 2", "(g - memory.m) ** 2"),
+        ("+ self.eps_root", "* 1.0"),
+    ],
+    "adan": [("m_hat + weight * v_hat", "m_hat + v_hat"), ("g + weight * change", "g"), ("self.Memory(m, v, n, g)", "self.Memory(m, v, n, m)")],
+    "lamb": [
+        ("ratio = trust_ratio(safe_norm(p), safe_norm(d))", "ratio = 1.0"),
+        ("ratio = trust_ratio(safe_norm(p), safe_norm(d))", "ratio = trust_ratio(safe_norm(p), safe_norm(m_hat))"),
+        ("ratio = trust_ratio(safe_norm(p), safe_norm(d))", "ratio = trust_ratio(safe_norm(d), safe_norm(p))"),
+    ],
+    "madgrad": [("weight * g**2", "weight**2 * g**2"), ("memory.p0 - s", "p - s"), ("t**0.5", "(t - 1) ** 0.5")],
+    "muon": [
+        ("factor * X", "X"),
+        ("newton_schulz(d,", "newton_schulz(g,"),
+        ("max(1, n_out / n_in)", "max(1, n_in / n_out)"),
+    ],
+    "novograd": [
+        ("self.b1 * memory.m + d", "d"),
+        ("self.b1 * memory.m + d", "ema(memory.m, d, self.b1)"),
+        ("jnp.sum(jnp.square(g))", "jnp.mean(jnp.square(g))"),
+    ],
+    "prodigy": [
+        ("ema(m, d * g, self.b1)", "ema(m, g, self.b1)"),
+        ("jnp.maximum(d, d_hat)", "d_hat"),
+        ("memory.r, gamma * d**2 * ahead", "memory.r, gamma * d * ahead"),
+        ("tree_sub(memory.x0, params)", "tree_sub(params, memory.x0)"),
+    ],
+    "sm3": [
+        ("jnp.minimum(least, part)", "jnp.maximum(least, part)"),
+        ("jnp.max(nu, axis", "jnp.min(nu, axis"),
+        ("least + x**2", "x**2"),
+    ],
+    "yogi": [
+        ("memory.v - (1 - self.b2) * jnp.sign(memory.v - g**2) * g**2", "ema(memory.v, g**2, self.b2)"),
+        ("jnp.sign(memory.v - g**2)", "jnp.sign(g**2 - memory.v)"),
+    ],
 }

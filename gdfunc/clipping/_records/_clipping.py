@@ -1,4 +1,4 @@
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._adaptive import AdaptiveClip
 from .._block_rms import ClipByBlockRMS
 from .._global_norm import ClipByGlobalNorm
@@ -101,6 +101,20 @@ RECORDS = (
         example=_calls.tree,
         apply=_calls.apply,
         transcription=_formulas.by_global_norm,
+        deviations=(
+            Deviation(
+                twin="optax.clip_by_global_norm",
+                since="optax 0.2.8",
+                what="a zero gradient gives NaN where max_norm is 0",
+                settings={"max_norm": 0.0},
+                thread="https://github.com/google-deepmind/optax/pull/1752",
+            ),
+            Deviation(
+                twin="optax.clip_by_global_norm",
+                since="optax 0.2.8",
+                what="at a zero gradient its derivative is not finite: the root has no slope at 0",
+            ),
+        ),
     ),
     Record(
         name="clip_by_leaf_norm",
@@ -139,6 +153,13 @@ RECORDS = (
         example=_calls.tree,
         apply=_calls.apply,
         transcription=_formulas.by_block_rms,
+        deviations=(
+            Deviation(
+                twin="optax.clip_by_block_rms",
+                since="optax 0.2.8",
+                what="at a zero gradient its derivative is not finite: the root has no slope at 0",
+            ),
+        ),
     ),
     Record(
         name="adaptive_clip",
@@ -168,6 +189,13 @@ RECORDS = (
         example=_calls.tree,
         apply=_calls.apply,
         transcription=_formulas.adaptive,
+        deviations=(
+            Deviation(
+                twin="optax.adaptive_grad_clip",
+                since="optax 0.2.8",
+                what="at a zero gradient its derivative is not finite: the root has no slope at 0",
+            ),
+        ),
     ),
     Record(
         name="clip_per_example",

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._finite import SkipNonFinite, ZeroNonFinite
 from .._global_norm import ClipByGlobalNorm
 from . import _calls, _formulas
@@ -57,5 +57,14 @@ RECORDS = (
         example=_calls.broken_tree,
         apply=_calls.apply,
         transcription=_formulas.skip_non_finite,
+        deviations=(
+            Deviation(
+                twin="optax.apply_if_finite",
+                since="optax 0.2.8",
+                what="with fewer max_consecutive_errors it gives up after so many, and then lets every further one through: its "
+                "counter is not reset",
+                thread="https://github.com/google-deepmind/optax/pull/1746",
+            ),
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .. import absolute_error, huber, log_cosh, squared_error
 
 
@@ -150,5 +150,12 @@ RECORDS = (
         settings=({}, {"axis": None}),
         example=_example,
         transcription=_mean(lambda e: np.log(np.cosh(e))),
+        deviations=(
+            Deviation(
+                twin="optax.losses.log_cosh",
+                since="optax 0.2.8",
+                what="in float32 it is 7 % off at an error of 1e-3, and next to 0 at one of 3e-4: the square is lost beside log 2",
+            ),
+        ),
     ),
 )

@@ -121,5 +121,16 @@ def double_debias(twin: str, float32: float, float64: float, **settings: Any) ->
     )
 
 
+def zero_gradient_in_float16(twin: str, why: str, thread: str = "", **settings: Any) -> Deviation:
+    """NaN at a zero gradient in float16: a test shows it, at settings of its own."""
+    return Deviation(
+        twin=twin,
+        since="optax 0.2.8",
+        what=f"in float16 a zero gradient gives NaN: {why}",
+        settings=settings or {"learning_rate": 0.5},
+        thread=f"https://github.com/google-deepmind/optax/{thread}" if thread else "",
+    )
+
+
 def _around(**measured: float | None) -> dict[str, tuple[float, float]]:
     return {mode: (size / 2, size * 2) for mode, size in measured.items() if size is not None}

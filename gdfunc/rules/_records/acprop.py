@@ -54,5 +54,5 @@ RECORD = Record(
         {"learning_rate": 0.1, "eps": 1e-2, "eps_root": 1e-6, "centred_on": "old_mean", "debias": "power"},
     ),
     transcription=paper,
-    deviations=(literal_debias("optax.contrib.acprop", float32=80, float64=32, b2=0.999),),
+    deviations=(literal_debias("optax.contrib.acprop", float32=80, float64=32, b2=0.999, centred_on="old_mean"),),
 )

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._adadelta import Adadelta
 
 
@@ -44,4 +44,13 @@ RECORD = Record(
     ),
     settings=({}, {"rho": 0.9}, {"learning_rate": 0.3, "rho": 0.8, "eps": 1e-4}),
     transcription=paper,
+    deviations=(
+        Deviation(
+            twin="optax.adadelta",
+            since="optax 0.2.8",
+            what="with its default, learning_rate=None, it climbs: the minus sign is lost with the rate",
+            settings={"learning_rate": None},
+            thread="https://github.com/google-deepmind/optax/issues/1242",
+        ),
+    ),
 )

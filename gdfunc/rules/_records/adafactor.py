@@ -2,6 +2,7 @@ import numpy as np
 
 from ...core import Deviation, Paper, Record, Twin
 from .._adafactor import Adafactor
+from ._common import zero_gradient_in_float16
 
 
 def optax(
@@ -161,6 +162,7 @@ RECORD = Record(
             settings={"rate_limit": "none"},
             sizes={"float64": (5e7, 6e8)},
         ),
+        zero_gradient_in_float16("optax.adafactor", "eps is rounded to 0", learning_rate=0.5, rate_limit="none"),
     ),
     zero_gradient_moves=lambda weight_decay, **_: bool(weight_decay),
 )

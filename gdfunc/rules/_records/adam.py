@@ -1,8 +1,8 @@
 import numpy as np
 
-from ...core import Record, Twin
+from ...core import Deviation, Record, Twin
 from .._adam import Adam
-from ._common import ADAM, double_debias, literal_debias, one_minus_power
+from ._common import ADAM, double_debias, literal_debias, one_minus_power, zero_gradient_in_float16
 
 
 def optax(learning_rate, b1, b2, eps, eps_at, debias):
@@ -59,5 +59,19 @@ RECORD = Record(
     deviations=(
         literal_debias("optax.adam", float32=83, float64=32, b2=0.999),
         *double_debias("torch.optim.Adam", float32=85, float64=31, b2=0.999),
+        Deviation(
+            twin="optax.adam",
+            since="optax 0.2.8",
+            what="at a zero gradient its derivatives by the gradient and by b2 are NaN, and so are those of all that divide by "
+            "this root (adamw, nadam, nadamw, amsgrad, radam, lamb, ...): sqrt(v) has no slope at 0, and eps_root is 0",
+            settings={"learning_rate": 0.5},
+            thread="https://github.com/google-deepmind/optax/issues/882",
+        ),
+        zero_gradient_in_float16(
+            "optax.adam",
+            "eps is rounded to 0, here and in adamw, nadam, nadamw, amsgrad, adabelief, optimistic_adam_v2, and in contrib's "
+            "acprop, ademamix, dadapt_adamw, prodigy, schedule_free_adamw and simplified_ademamix",
+            "issues/1754",
+        ),
     ),
 )

@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Record, Twin
 from .._adamax import Adamax
-from ._common import ADAM, double_debias, literal_debias, one_minus_power
+from ._common import ADAM, double_debias, literal_debias, one_minus_power, zero_gradient_in_float16
 
 
 def paper(gradients, params, learning_rate, b1, b2, eps):
@@ -46,5 +46,6 @@ RECORD = Record(
     deviations=(
         literal_debias("optax.adamax", float32=163, float64=65, b1=0.999),
         double_debias("torch.optim.Adamax", float32=163, float64=65, b1=0.999)[0],
+        zero_gradient_in_float16("optax.adamax", "eps is rounded to 0, here and in adamaxw", "pull/1768"),
     ),
 )

@@ -1,4 +1,4 @@
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._adamw import AdamW
 from . import adam
 from ._common import double_debias, literal_debias
@@ -79,6 +79,14 @@ RECORD = Record(
         literal_debias("optax.adamw", float32=84, float64=32, b2=0.999),
         *double_debias("torch.optim.AdamW", float32=85, float64=31, b2=0.999),
         double_debias("torch.optim.Adam", float32=85, float64=31, b2=0.999)[0],
+        Deviation(
+            twin="torch.optim.AdamW",
+            since="torch 2.13.0",
+            what="a parameter is multiplied by 1 - eta lambda, rounded to its dtype: at eta lambda = 1e-4 it is off by so much after 1000 "
+            "steps",
+            settings={"learning_rate": 1e-2, "weight_decay": 1e-2, "decay": "rate"},
+            sizes={"float32": (70, 270)},
+        ),
     ),
     zero_gradient_moves=True,  # the decay
 )

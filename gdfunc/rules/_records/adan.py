@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Deviation, Paper, Record, Twin
 from .._adan import Adan
-from ._common import TORCH_HAS_NONE, literal_debias
+from ._common import TORCH_HAS_NONE, literal_debias, zero_gradient_in_float16
 
 
 def optax(learning_rate, b1, b2, b3, eps, weight_decay, decay, change_weight, debias):
@@ -90,6 +90,7 @@ RECORD = Record(
             thread="https://github.com/google-deepmind/optax/pull/1715",
         ),
         literal_debias("optax.adan", float32=80, float64=30, b3=0.999),
+        zero_gradient_in_float16("optax.adan", "eps is rounded to 0", "issues/1789", learning_rate=0.5, debias="power"),
     ),
     zero_gradient_moves=lambda weight_decay, **_: bool(weight_decay),
 )

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._amsgrad import AMSGrad
 from ._common import double_debias, literal_debias
 
@@ -81,5 +81,12 @@ RECORD = Record(
     deviations=(
         literal_debias("optax.amsgrad", float32=83, float64=32, b2=0.999, correction="before_max"),
         *double_debias("torch.optim.Adam", float32=85, float64=31, b2=0.999),
+        Deviation(
+            twin="optax.amsgrad",
+            since="optax 0.2.8",
+            what="none of its flags gives PyTorch's form, which corrects the maximum of the raw average",
+            settings={"learning_rate": 0.5, "correction": "after_max"},
+            thread="https://github.com/google-deepmind/optax/issues/1389",
+        ),
     ),
 )

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._centralize import Centralize
 
 
@@ -43,4 +43,12 @@ RECORD = Record(
     no_twin={"torch": "torch.optim has no such option; the authors' code changes the optimizers"},
     settings=({}, {"unit_axis": "first"}),
     transcription=paper,
+    deviations=(
+        Deviation(
+            twin="optax.centralize",
+            since="optax 0.2.8",
+            what="of a kernel (in, out) it takes the mean over the outputs, where the paper has the mean over a unit's inputs",
+            settings={"unit_axis": "last"},
+        ),
+    ),
 )

@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Paper, Record, Twin
 from .._cocob import COCOB
-from ._common import TORCH_HAS_NONE
+from ._common import TORCH_HAS_NONE, zero_gradient_in_float16
 
 
 def optax(alpha, eps):
@@ -47,4 +47,5 @@ RECORD = Record(
     no_twin={"torch": TORCH_HAS_NONE},
     settings=({}, {"alpha": 2.0}, {"alpha": 10.0, "eps": 0.1}),
     transcription=paper,
+    deviations=(zero_gradient_in_float16("optax.contrib.cocob", "eps is rounded to 0", alpha=50.0),),
 )

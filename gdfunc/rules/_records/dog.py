@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Paper, Record, Twin
 from .._dog import DoG
-from ._common import TORCH_HAS_NONE
+from ._common import TORCH_HAS_NONE, zero_gradient_in_float16
 from ._whole_tree import flat_rows, unflat_rows
 
 
@@ -50,4 +50,5 @@ RECORD = Record(
         {"learning_rate": 0.5, "first_step": 0.003, "first_step_as": "distance", "eps": 1.0},
     ),
     transcription=paper,
+    deviations=(zero_gradient_in_float16("optax.contrib.dog", "eps is rounded to 0", learning_rate=0.25),),
 )

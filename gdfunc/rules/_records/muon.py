@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Deviation, Paper, Record, Twin
 from .._muon import Muon
-from ._common import one_minus_power
+from ._common import one_minus_power, zero_gradient_in_float16
 
 BLOG = Paper(
     "Jordan et al.",
@@ -156,6 +156,15 @@ RECORD = Record(
     ),
     transcription=paper,
     deviations=(
+        Deviation(
+            twin="optax.contrib.muon",
+            since="optax 0.2.8",
+            what="it corrects the average inside Nesterov's mix, which the authors' code does not: its second step is up to 9 % off",
+            settings={"learning_rate": 0.5, "eps": 1e-8, "adam_nesterov": True},
+        ),
+        zero_gradient_in_float16(
+            "optax.contrib.muon", "eps is rounded to 0", learning_rate=0.5, eps=1e-8, debias="power", adam_nesterov=True
+        ),
         Deviation(
             twin="torch.optim.Muon",
             since="torch 2.13.0",

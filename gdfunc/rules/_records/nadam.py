@@ -1,6 +1,6 @@
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._nadam import NAdam
 from ._common import double_debias, literal_debias, one_minus_power
 
@@ -81,5 +81,12 @@ RECORD = Record(
     deviations=(
         literal_debias("optax.nadam", float32=74, float64=28, b2=0.999),
         *double_debias("torch.optim.NAdam", float32=80, float64=31, b2=0.999),
+        Deviation(
+            twin="torch.optim.NAdam",
+            since="torch 2.13.0",
+            what="mu_product is kept in the default dtype, float32, for float64 parameters too",
+            settings={"learning_rate": 0.5, **_DROPPED},
+            sizes={"float64": (1e7, 1e9)},
+        ),
     ),
 )

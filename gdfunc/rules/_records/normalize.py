@@ -1,7 +1,8 @@
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._normalize import Normalize
+from ._common import zero_gradient_in_float16
 
 
 def optax(eps):
@@ -39,4 +40,15 @@ RECORD = Record(
     no_twin={"torch": "torch.nn.utils.clip_grad_norm_ only shortens"},
     settings=({}, {"eps": 1e-6}, {"eps": 1.0}),
     transcription=paper,
+    deviations=(
+        Deviation(
+            twin="optax.normalize_by_update_norm",
+            since="optax 0.2.8",
+            what="at a zero gradient its derivative is NaN: the root has no slope at 0",
+            settings={"eps": 1e-3},
+        ),
+        zero_gradient_in_float16(
+            "optax.normalize_by_update_norm", "it multiplies by 1 / eps, which is infinite there", eps=1e-7
+        ),
+    ),
 )

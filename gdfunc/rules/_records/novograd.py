@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Paper, Record, Twin
 from .._novograd import NovoGrad
-from ._common import TORCH_HAS_NONE
+from ._common import TORCH_HAS_NONE, zero_gradient_in_float16
 
 
 def optax(learning_rate, b1, b2, eps, weight_decay):
@@ -49,5 +49,6 @@ RECORD = Record(
         {"learning_rate": 0.1, "b1": 0.0, "b2": 0.5, "weight_decay": 1e-3},
     ),
     transcription=paper,
+    deviations=(zero_gradient_in_float16("optax.novograd", "eps is rounded to 0", "issues/1789"),),
     zero_gradient_moves=lambda weight_decay, **_: bool(weight_decay),
 )

@@ -89,6 +89,12 @@ RECORD = Record(
         Deviation(
             twin="optax.radam",
             since="optax 0.2.8",
+            what="its hyper-gradients are NaN from the third step on: the root of a negative number stands in the branch not taken",
+            settings={"learning_rate": 0.5, "threshold": 5.0},
+        ),
+        Deviation(
+            twin="optax.radam",
+            since="optax 0.2.8",
             what="rho_t is evaluated literally: near 40 a digit cancels",
             settings={"debias": "exact", "b2": 0.95},
             sizes={"float64": (0.5, 44)},

@@ -4,6 +4,7 @@ import numpy as np
 from ...core import Paper, Record, Twin
 from ...schedules import Exponential
 from .._rmsprop import RMSprop
+from ._common import zero_gradient_in_float16
 
 
 def optax(learning_rate, decay, eps, momentum, centered, nesterov, initial_v, eps_at, momentum_at, debias):
@@ -106,4 +107,5 @@ RECORD = Record(
         {"learning_rate": 0.01, "debias": "exact"},
     ),
     transcription=paper,
+    deviations=(zero_gradient_in_float16("optax.rmsprop", "eps is rounded to 0", "issues/1784"),),
 )

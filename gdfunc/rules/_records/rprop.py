@@ -86,5 +86,11 @@ RECORD = Record(
             sizes={"float32": (4e6, 3e7), "float32 (x64)": (4e6, 3e7), "float64": (2e15, 2e16)},
             thread="https://github.com/google-deepmind/optax/pull/1725",
         ),
+        Deviation(
+            twin="torch.optim.Rprop",
+            since="torch 2.13.0",
+            what="it clips the first step too: a learning_rate above the largest step size is not the first step",
+            settings={"learning_rate": 0.1, "max_step_size": 0.05, "on_sign_change": "hold"},
+        ),
     ),
 )

@@ -3,7 +3,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ...core import Paper, Record, Twin, tree_norm, tree_scale
+from ...core import Deviation, Paper, Record, Twin, tree_norm, tree_scale
 from .._rmsprop import RMSprop
 from .._sam import SAM
 from .._sgd import SGD
@@ -85,4 +85,13 @@ RECORD = Record(
         {"inner": SGD(0.1, momentum=0.9), "rho": 2.0, "adaptive": True, "eta": 0.1},
     ),
     transcription=paper,
+    deviations=(
+        Deviation(
+            twin="optax.contrib.sam",
+            since="optax 0.2.8",
+            what="at a zero gradient its ascent, by optax.contrib.normalize(), is NaN: it divides by the norm",
+            settings={"inner": SGD(0.5)},
+            thread="https://github.com/google-deepmind/optax/pull/1743",
+        ),
+    ),
 )

@@ -1,7 +1,7 @@
 import jax
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from ...schedules import Exponential
 from .._sgd import SGD
 
@@ -21,6 +21,8 @@ def torch(learning_rate, momentum, dampening, nesterov, momentum_at, first_step)
         return "torch.optim takes schedules through lr_scheduler"
     if momentum is None:
         return {"lr": learning_rate}
+    if dampening != 0.0 and momentum == 0.0:
+        return "torch.optim.SGD ignores its dampening without momentum"
     if dampening != 0.0 and first_step != "copied":
         return "torch.optim.SGD does not dampen the first step"
     if dampening != 0.0 and nesterov:
@@ -101,4 +103,12 @@ RECORD = Record(
         {"learning_rate": Exponential(start=0.03, rate=0.5, steps=5), "momentum": 0.8, "momentum_at": "before_rate"},
     ),
     transcription=paper,
+    deviations=(
+        Deviation(
+            twin="torch.optim.SGD",
+            since="torch 2.13.0",
+            what="with momentum=0 it ignores dampening",
+            settings={"momentum": 0.0, "dampening": 0.5, "first_step": "copied"},
+        ),
+    ),
 )

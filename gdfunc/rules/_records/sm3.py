@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._sm3 import SM3
 from ._common import TORCH_HAS_NONE
 
@@ -65,4 +65,12 @@ RECORD = Record(
         {"learning_rate": 0.1, "eps": 1e-8},
     ),
     transcription=paper,
+    deviations=(
+        Deviation(
+            twin="optax.sm3",
+            since="optax 0.2.8",
+            what="a parameter of shape () raises IndexError",
+            settings={"learning_rate": 0.5, "eps": 1e-8},
+        ),
+    ),
 )

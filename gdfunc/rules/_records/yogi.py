@@ -1,6 +1,6 @@
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .._yogi import Yogi
 from ._common import TORCH_HAS_NONE, literal_debias
 
@@ -53,6 +53,14 @@ RECORD = Record(
         {"learning_rate": 1e-2, "initial": "tiny", "debias": "exact"},
     ),
     transcription=paper,
-    deviations=(literal_debias("optax.yogi", float32=84, float64=32, b2=0.999),),
+    deviations=(
+        literal_debias("optax.yogi", float32=84, float64=32, b2=0.999),
+        Deviation(
+            twin="optax.yogi",
+            since="optax 0.2.8",
+            what="it moves parameters whose gradient has always been zero: averages that start at 1e-6 are corrected as if at 0",
+            settings={"learning_rate": 0.5, "initial": "tiny", "debias": "power"},
+        ),
+    ),
     zero_gradient_moves=lambda initial, **_: initial == "tiny",
 )

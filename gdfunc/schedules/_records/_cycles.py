@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from ...core import Paper, Record, Twin
+from ...core import Deviation, Paper, Record, Twin
 from .. import CosineRestarts, OneCycle
 from ._calls import each, in_optax, in_torch, steps_to_try
 from ._decay import SGDR, plain_cosine
@@ -136,5 +136,19 @@ RECORDS = (
         example=steps_to_try,
         curried=True,
         transcription=each(_one_cycle),
+        deviations=(
+            Deviation(
+                twin="optax.schedules.cosine_onecycle_schedule",
+                since="optax 0.2.8",
+                what="rise * steps is rounded down to a whole step: the peak comes early, and below one step there is no rise at all",
+                settings={"peak": 1.0, "steps": 10, "rise": 0.35},
+            ),
+            Deviation(
+                twin="optax.schedules.linear_onecycle_schedule",
+                since="optax 0.2.8",
+                what="rise * steps and return_at * steps are rounded down to whole steps: the peak and the return come early",
+                settings={"peak": 1.0, "steps": 10, "rise": 0.35, "return_at": 0.85, "shape": "linear"},
+            ),
+        ),
     ),
 )
