@@ -97,7 +97,7 @@ class Record:
         transcription: the paper's formula in plain NumPy float64, written without a look at `make`. For rules it takes
             gradients and parameters, (steps, ...) each, and keywords; those of an array, or for a rule that sees the
             whole tree of every leaf by its path. A parameter called `data` is given the stream with the losses,
-            curvatures and keys of every step, one called `learning_rates` the rate of every step.
+            curvatures and keys of every step, one called `learning_rates` or `rates` the value of that field at every step.
         deviations: what is known to differ.
         zero_gradient_moves: whether the formula moves a parameter whose gradients are all zero, or a function of the
             rule's fields that says so.

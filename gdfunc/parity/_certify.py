@@ -16,7 +16,7 @@ from ._modes import MODES, Mode
 from ._recorded import key, recorded
 from ._rows import Certificate, Row, in_words, judge, versions
 from ._stream import Stream, stream
-from ._twins import build, fields, translate
+from ._twins import Some, build, fields, translate
 from ._witnesses import transcribe
 
 EAGER_STEPS = 3
@@ -92,7 +92,7 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
             if isinstance(arguments, str):
                 without[f"{in_words(known.settings[i])} in {twin.name}"] = arguments
             elif twin.library == "optax":
-                built = _Some(build(twin, rule), twin.takes)
+                built = Some(build(twin, rule), twin.takes)
                 twins[f"{twin.name} {i}"] = built
                 if (pair := _Resynchronised(built, rule, twin)).possible:
                     beside[f"{twin.name} {i}"] = pair
@@ -175,27 +175,10 @@ class _Rows:
         )
 
 
-class _Some:
-    """A twin on the leaves that it takes."""
-
-    def __init__(self, twin: Any, takes: Callable[[tuple[int, ...]], bool] | None):
-        self.twin, self.takes = twin, takes
-
-    def of(self, tree: Any) -> Any:
-        """The leaves of a stream's tree that the twin takes."""
-        return tree if self.takes is None else {leaf: x for leaf, x in tree.items() if self.takes(x.shape)}
-
-    def init(self, params):
-        return self.twin.init(self.of(params))
-
-    def update(self, grads, state, params, **extra):
-        return call_update(self.twin, self.of(grads), state, self.of(params), extra)
-
-
 class _Resynchronised:
     """Runs the twin, and beside it one step of our rule from the twin's own state: L1."""
 
-    def __init__(self, twin: _Some, rule: Any, record: Twin):
+    def __init__(self, twin: Some, rule: Any, record: Twin):
         self.twin, self.rule, self.record = twin, rule, record
 
     @property

@@ -2,13 +2,13 @@
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 import jax
 
-from ..core import Rule, RuleState, Twin, Wrapper, WrapperState
+from ..core import Rule, RuleState, Twin, Wrapper, WrapperState, call_update
 from ..rules._records._common import optax_parts
 
 
@@ -84,3 +84,20 @@ def _memory(twin: Twin, rule: Rule, state: Any, empty_memory: Any) -> Any:
         values[name] = where(lambda field: find(state, field), fields(rule)) if callable(where) else find(state, where)
         values[name] = jax.tree.map(lambda new, old: new.astype(old.dtype), values[name], empty)
     return type(empty_memory)(**values)
+
+
+class Some:
+    """A twin on the leaves that it takes."""
+
+    def __init__(self, twin: Any, takes: Callable[[tuple[int, ...]], bool] | None):
+        self.twin, self.takes = twin, takes
+
+    def of(self, tree: Any) -> Any:
+        """The leaves of a stream's tree that the twin takes."""
+        return tree if self.takes is None else {leaf: x for leaf, x in tree.items() if self.takes(x.shape)}
+
+    def init(self, params):
+        return self.twin.init(self.of(params))
+
+    def update(self, grads, state, params, **extra):
+        return call_update(self.twin, self.of(grads), state, self.of(params), extra)

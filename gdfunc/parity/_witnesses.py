@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..core import Record, Twin
-from ..rules._records._common import follow_paper
+from ..rules._records._common import follow_paper, scheduled
 from ._modes import Mode
 from ._recorded import key, recorded
 from ._run import Updates, run
 from ._stream import Stream, stream
-from ._twins import build
+from ._twins import Some, build
 
 
 def paper_updates(record: Record, settings: Mapping[str, Any], mode: Mode) -> Updates | None:
@@ -44,7 +44,7 @@ def witness_updates(record: Record, twin: Twin, settings: Mapping[str, Any], mod
     if twin.library == "torch":
         return recorded(key("rules", record.name, twin.name, settings, mode.dtype))
     built = build(twin, record.make(**settings))
-    return None if isinstance(built, str) else run(built, stream(), mode)
+    return None if isinstance(built, str) else run(Some(built, twin.takes), stream(), mode)
 
 
 def transcribe(
@@ -54,9 +54,7 @@ def transcribe(
     if known.transcription is None:
         return None
     names = list(inspect.signature(known.transcription).parameters)[2:]
-    plain = {
-        name: value for name, value in settings.items() if not (name == "learning_rate" and "learning_rates" in names)
-    }
+    plain = {name: value for name, value in settings.items() if name not in scheduled(names)}
     if not set(plain) <= set(names) or any(callable(value) for value in plain.values()):
         return None
     with np.errstate(invalid="ignore", divide="ignore"):

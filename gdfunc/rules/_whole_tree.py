@@ -11,7 +11,8 @@ from ..core import Tree
 
 def scalar_like(params: Tree, x: Any) -> Array:
     """`x` as a scalar of the parameters' precision, at least float32."""
-    return jnp.asarray(x, jnp.result_type(jnp.float32, *jax.tree.leaves(params)))
+    # Each leaf's own dtype: a weakly typed one would give way to float32.
+    return jnp.asarray(x, jnp.result_type(jnp.float32, *map(jnp.result_type, jax.tree.leaves(params))))
 
 
 def copies(params: Tree) -> Tree:

@@ -27,13 +27,13 @@ def with_convention(record, field, value):
     return mutate
 
 
-def with_another_number(record, field, only_default=False):
-    """The rule with a number moved by a quarter; with `only_default`, at settings that do not name it."""
+def with_another_number(record, field):
+    """The rule with a number moved by a quarter."""
 
     def mutate(settings):
         rule = record.make(**settings)
         value = getattr(rule, field)
-        if value is None or callable(value) or (only_default and field in settings):
+        if value is None or callable(value):
             return None
         moved = value * (0.75 if type(rule)._fields[field].range.high == 1 else 1.25) or 0.25
         return dataclasses.replace(rule, **{field: moved})

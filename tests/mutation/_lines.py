@@ -108,7 +108,11 @@ LINES = {
         ("(g - m) ** 2", "(g - memory.m) ** 2"),
         ("+ self.eps_root", "* 1.0"),
     ],
-    "adan": [("m_hat + weight * v_hat", "m_hat + v_hat"), ("g + weight * change", "g"), ("self.Memory(m, v, n, g)", "self.Memory(m, v, n, m)")],
+    "adan": [
+        ("m_hat + weight * v_hat", "m_hat + v_hat"),
+        ("g + weight * change", "g"),
+        ("self.Memory(m, v, n, g)", "self.Memory(m, v, n, m)"),
+    ],
     "lamb": [
         ("ratio = trust_ratio(safe_norm(p), safe_norm(d))", "ratio = 1.0"),
         ("ratio = trust_ratio(safe_norm(p), safe_norm(d))", "ratio = trust_ratio(safe_norm(p), safe_norm(m_hat))"),

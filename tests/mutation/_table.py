@@ -1,7 +1,5 @@
 """Every wrong rule: each convention toggled, each number moved, each sign and constant of each formula, and chosen lines."""
 
-import dataclasses
-
 from _break import signs_and_constants, with_another_number, with_convention, with_line, with_step
 from _judge import RECORDS
 from _lines import LINES
@@ -15,8 +13,6 @@ def _of(name, record):
                 made[f"{field}={value}"] = with_convention(record, field, value)
         elif kind.range is not None:
             made[field] = with_another_number(record, field)
-            if record.make.__dataclass_fields__[field].default not in (dataclasses.MISSING, None):
-                made[f"{field} by default"] = with_another_number(record, field, only_default=True)
     for where, source in signs_and_constants(record).items():
         made[where] = with_step(record, source)
     for old, new in LINES.get(name, ()):
@@ -50,7 +46,10 @@ STUDY = {
     "adadelta: squares of gradients for those of updates": ("adadelta", "delta**2, self.rho -> g**2, self.rho"),
     "novograd: no momentum": ("novograd", "self.b1 * memory.m + d -> d"),
     "lamb: no trust ratio": ("lamb", "ratio = trust_ratio(safe_norm(p), safe_norm(d)) -> ratio = 1.0"),
-    "nadam: no look ahead": ("nadam", "mu_next * (m / m_correction) + (1 - mu) * (g / g_correction) -> m / g_correction"),
+    "nadam: no look ahead": (
+        "nadam",
+        "mu_next * (m / m_correction) + (1 - mu) * (g / g_correction) -> m / g_correction",
+    ),
     "amsgrad: no maximum": ("amsgrad", "jnp.maximum(memory.v_max, v / v_correction -> jnp.maximum(v, v / v_correction"),
     "adamax: no bias correction": ("adamax", "m_hat / w -> m / w"),
     "adabelief: the gradient for its surprise": ("adabelief", "(g - m) ** 2 -> g**2"),

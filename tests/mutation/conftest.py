@@ -11,4 +11,7 @@ def pytest_terminal_summary(terminalreporter):
     ]
     if scores:
         made, killed = (sum(column) for column in zip(*scores, strict=True))
-        terminalreporter.write_line(f"{killed} of {made} wrong rules told from the right ones, in {len(scores)} rules")
+        percent = 100 * killed / made
+        terminalreporter.write_line(
+            f"{killed} of {made} wrong rules told from the right ones ({percent:.3g} %), in {len(scores)} rules"
+        )

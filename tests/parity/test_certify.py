@@ -48,7 +48,11 @@ def test_a_rule_is_certified_and_each_deviation_of_its_record_is_seen(record):
     assert ({"L0", "L2"} if record.twins else {"L0"}) <= {row.layer for row in certificate.rows}
     assert {row.witness for row in certificate.rows} == {"paper", *(twin.name for twin in record.twins)}
     seen = {(row.witness, row.deviation) for row in certificate.rows if row.verdict == "expected"}
-    assert seen == {(deviation.twin, deviation.what) for deviation in record.deviations if deviation.sizes and applies(deviation, record)}
+    assert seen == {
+        (deviation.twin, deviation.what)
+        for deviation in record.deviations
+        if deviation.sizes and applies(deviation, record)
+    }
     assert json.loads(json.dumps(certificate.as_dict()))["passes"] is True
     assert str(certificate).startswith(f"{record.name}: ")
 

@@ -231,6 +231,17 @@ def test_it_descends_also_where_the_curvature_is_negative():
         assert abs(saddle(last) + 0.25) < 1e-10
 
 
+def test_a_short_gradient_is_the_first_step_and_the_second_goes_along_it_where_the_secant_ascends():
+    hill = lambda p: -(p**2) / 2  # noqa: E731
+    rule, p = LBFGS(line_search="backtracking", pairs="all"), jnp.asarray(0.1)
+    state = rule.init(p)
+    for step in (0.1, 0.2):
+        given = {"value": hill(p), "value_fn": hill, "grad_fn": jax.grad(hill)}
+        u, state = rule.update(jax.grad(hill)(p), state, p, **given)
+        np.testing.assert_allclose(u, step, rtol=1e-6)
+        p = p + u
+
+
 def test_a_pair_of_negative_curvature_is_not_kept_unless_asked_for():
     p, g = jnp.asarray([1.0, 2.0]), jnp.asarray([1.0, -1.0])
     for pairs, kept in (("positive", 0), ("all", 1)):

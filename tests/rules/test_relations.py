@@ -18,6 +18,7 @@ from gdfunc.rules import (
     QHM,
     SGD,
     ACProp,
+    Adafactor,
     Adam,
     AdamAtan2,
     AdamMini,
@@ -30,6 +31,7 @@ from gdfunc.rules import (
     SimplifiedAdEMAMix,
     StableAdamW,
 )
+from gdfunc.rules._galore import _aligned, _singular_vectors
 from gdfunc.schedules import Linear
 
 EPS = float(np.finfo(np.float64).eps)
@@ -73,6 +75,25 @@ def test_the_heavy_ball_repeats_its_path_minus_the_gradient():
     path = np.concatenate([np.zeros((2, 3, 4)), np.cumsum(updates, axis=0)])
     wanted = path[1:-1] - 0.1 * GRADIENTS + 0.8 * (path[1:-1] - path[:-2])
     assert_close(path[2:], wanted, errors=64)
+
+
+def test_adafactor_factors_the_last_two_axes_of_an_array_of_three():
+    g = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 4, 5)))
+    rule = Adafactor(0.1, relative=False, clipping_threshold=None)
+
+    def updates(g):
+        p = jnp.zeros(g.shape[1:], g.dtype)
+        step = lambda state, g: rule.update(g, state, p)[::-1]  # noqa: E731
+        return jax.lax.scan(step, rule.init(p), g)[1]
+
+    assert_close(updates(g), np.stack([updates(g[:, i]) for i in range(2)], axis=1))
+
+
+def test_galore_turns_a_new_direction_to_the_side_of_the_one_that_it_replaces():
+    G = jnp.asarray(GRADIENTS[0])
+    P = _singular_vectors(G, jnp.zeros((3, 2)))
+    turned = P * jnp.array([-1.0, 1.0])
+    assert_close(_aligned(G, turned), turned)
 
 
 def test_asgd_keeps_the_mean_of_the_iterates_from_where_the_average_begins():

@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -64,12 +64,13 @@ def inner_paper(rule: Any, gradients: Any, params: Any) -> Any:
 def follow_paper(transcription: Callable, rule: Any, gradients: Any, params: Any, data: Any = None) -> Any:
     """What a transcription with the numbers of a rule makes of gradients: leaf -> (steps, ...).
 
-    One array at a time, but for rules that see the whole tree. `learning_rates` is the rate of every step.
+    One array at a time, but for rules that see the whole tree.
     """
     names = list(inspect.signature(transcription).parameters)[2:]
     numbers = {name: getattr(rule, name) for name in names if hasattr(rule, name)}
-    if "learning_rates" in names:
-        numbers["learning_rates"] = _rates(rule.learning_rate, len(next(iter(gradients.values()))))
+    for each in scheduled(names):
+        if hasattr(rule, each):
+            numbers[f"{each}s"] = _values(getattr(rule, each), len(next(iter(gradients.values()))))
     if "data" in names:
         numbers["data"] = data
     if isinstance(rule, ArrayRule) or not isinstance(rule, Rule):
@@ -77,9 +78,14 @@ def follow_paper(transcription: Callable, rule: Any, gradients: Any, params: Any
     return transcription(gradients, params, **numbers)
 
 
-def _rates(rate: Any, steps: int) -> list[float]:
+def scheduled(names: Iterable[str]) -> set[str]:
+    """The fields of which a transcription with these parameters asks for the value at every step: `rates` for `rate`."""
+    return {name[:-1] for name in names if name in ("rates", "learning_rates")}
+
+
+def _values(number: Any, steps: int) -> list[float]:
     with jax.enable_x64(True):
-        return [float(rate(t)) if callable(rate) else rate for t in range(steps)]
+        return [float(number(t)) if callable(number) else number for t in range(steps)]
 
 
 def literal_debias(twin: str, float32: float, float64: float | None, **settings: Any) -> Deviation:

@@ -67,7 +67,7 @@ RECORD = Record(
     settings=(
         {"patience": 3},
         {},
-        {"factor": 0.5, "patience": 2, "rtol": 0.1, "cooldown": 3, "min_scale": 0.2},
+        {"factor": 0.5, "patience": 2, "rtol": 0.1, "cooldown": 4, "min_scale": 0.01},
         {"factor": 0.5, "patience": 2, "atol": 0.2, "rtol": 0.0, "accumulation_size": 4},
     ),
     transcription=paper,

@@ -54,7 +54,7 @@ RECORD = Record(
             "learning_rate": 0.01,
             "eta_minus": 0.4,
             "eta_plus": 1.3,
-            "min_step_size": 1e-3,
+            "min_step_size": 5e-3,
             "max_step_size": 0.05,
         },
         {"learning_rate": 0.1, "max_step_size": 0.05},

@@ -1,3 +1,5 @@
+import numpy as np
+
 from ...core import Deviation, Paper, Record, Twin
 from ...schedules import Exponential, Warmup
 from .._adamw import AdamW
@@ -43,12 +45,18 @@ def move(y, z, d, b1, c):
     return (1 - b1) * z + b1 * x - y, z
 
 
-def paper(gradients, params, inner, rate, b1, weight_power, weights):
-    updates = inner_paper(inner, gradients, params)
+def shares(rates, weight_power, weights):
+    """c of every step: the step's weight as a part of all weights so far."""
+    weighed = np.asarray(rates if weights == "rate" else np.maximum.accumulate(rates), np.float64) ** weight_power
+    return weighed / np.cumsum(weighed)
+
+
+def paper(gradients, params, inner, rates, b1, weight_power, weights):
+    updates, c = inner_paper(inner, gradients, params), shares(rates, weight_power, weights)
     for leaf, d in updates.items():
         z = params[leaf][0]
         for t in range(len(d)):
-            d[t], z = move(params[leaf][t], z, d[t].copy(), b1, 1 / (t + 1))  # a constant rate to any power
+            d[t], z = move(params[leaf][t], z, d[t].copy(), b1, c[t])
     return updates
 
 
@@ -71,6 +79,7 @@ RECORD = Record(
         {"inner": RMSprop(0.01), "rate": 0.01, "b1": 0.95, "weights": "largest_rate"},
         {"inner": AdamW(0.01, weight_decay=0.1, b1=0.0, b2=0.9), "b1": 0.5, "weight_power": 0.0},
         {"inner": SGD(WARMUP), "rate": WARMUP, "weights": "largest_rate"},
+        {"inner": SGD(WARMUP), "rate": WARMUP, "weight_power": 1.0},
     ),
     transcription=paper,
     deviations=(from_step_1("optax.contrib.schedule_free", float32=1.55e6, float64=8.3e14, rate="rate"),),

@@ -3,7 +3,7 @@ import numpy as np
 from ...core import Deviation, Record, Twin
 from .._schedule_free_adamw import ScheduleFreeAdamW
 from ._common import TORCH_HAS_NONE, one_minus_power
-from .schedule_free import DEFAZIO, LARGEST, WARMUP, from_step_1, move
+from .schedule_free import DEFAZIO, LARGEST, WARMUP, from_step_1, move, shares
 from .schedule_free_sgd import on_each_leaf
 
 
@@ -22,14 +22,12 @@ def optax(learning_rate, b1, b2, eps, weight_decay, weight_power, weights, debia
     }
 
 
-def paper(gradients, params, learning_rate, b1, b2, eps, weight_decay, weight_power):
-    v, z, total, updates = np.zeros_like(params[0]), params[0], 0.0, []
-    for t, (g, y) in enumerate(zip(gradients, params, strict=True), 1):
+def paper(gradients, params, learning_rates, b1, b2, eps, weight_decay, weight_power, weights):
+    gammas = [rate * np.sqrt(one_minus_power(b2, t)) for t, rate in enumerate(learning_rates, 1)]
+    v, z, updates = np.zeros_like(params[0]), params[0], []
+    for gamma, c, g, y in zip(gammas, shares(gammas, weight_power, weights), gradients, params, strict=True):
         v = b2 * v + (1 - b2) * g**2
-        gamma = learning_rate * np.sqrt(one_minus_power(b2, t))
-        d = -gamma * g / (np.sqrt(v) + eps) - gamma * weight_decay * y
-        total += gamma**weight_power
-        u, z = move(y, z, d, b1, gamma**weight_power / total)
+        u, z = move(y, z, -gamma * (g / (np.sqrt(v) + eps) + weight_decay * y), b1, c)
         updates.append(u)
     return np.stack(updates)
 
@@ -52,6 +50,8 @@ RECORD = Record(
     settings=(
         {"learning_rate": 0.1},
         {"learning_rate": 0.01, "b1": 0.5, "b2": 0.9, "eps": 1e-3, "weight_decay": 0.1, "weight_power": 1.0},
+        {"learning_rate": WARMUP, "weight_power": 1.0},
+        {"learning_rate": WARMUP, "weights": "largest_rate"},
         {"learning_rate": 0.01, "debias_at": "average"},
         {"learning_rate": 0.01, "b2": 0.9, "weight_decay": 0.1, "weight_power": 0.0, "debias_at": "average"},
         {"learning_rate": WARMUP, "b2": 0.9, "weights": "largest_rate", "debias_at": "average"},

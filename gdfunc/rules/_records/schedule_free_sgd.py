@@ -4,7 +4,7 @@ import numpy as np
 from ...core import Record, Twin
 from .._schedule_free_sgd import ScheduleFreeSGD
 from ._common import TORCH_HAS_NONE
-from .schedule_free import DEFAZIO, LARGEST, WARMUP, from_step_1, move
+from .schedule_free import DEFAZIO, LARGEST, WARMUP, from_step_1, move, shares
 
 
 def optax(learning_rate, b1, weight_decay, weight_power, weights):
@@ -23,12 +23,12 @@ def on_each_leaf(name):
     return lambda get, fields: jax.tree.map(lambda z: get(name), get("z"))
 
 
-def paper(gradients, params, learning_rate, b1, weight_decay, weight_power, weights):
-    z, total, updates = params[0], 0.0, []
-    for g, y in zip(gradients, params, strict=True):
-        d = -learning_rate * (g + weight_decay * y)
-        total += learning_rate**weight_power
-        u, z = move(y, z, d, b1, learning_rate**weight_power / total)
+def paper(gradients, params, learning_rates, b1, weight_decay, weight_power, weights):
+    z, updates = params[0], []
+    for rate, c, g, y in zip(
+        learning_rates, shares(learning_rates, weight_power, weights), gradients, params, strict=True
+    ):
+        u, z = move(y, z, -rate * (g + weight_decay * y), b1, c)
         updates.append(u)
     return np.stack(updates)
 
