@@ -116,6 +116,7 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
                     rows.append(new.row("L0", "paper", mine, {leaf: u[: part.steps] for leaf, u in paper.items()}))
                 rows.extend(new.row("L2", name, mine, updates[f"{name} 0"]) for name in witnesses or {})
                 for twin in known.twins:
+                    theirs: Any
                     if twin.library == "torch":
                         theirs = recorded(key("rules", known.name, twin.name, given, mode.dtype))
                     else:

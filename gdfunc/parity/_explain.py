@@ -79,7 +79,8 @@ def trace(rule: Rule, gradients: Iterable[Any], params: Any = None) -> Trace:
     if p.shape != gs[0].shape:
         raise ValueError(f"explain needs params shaped as a gradient, {gs[0].shape}, and was given {p.shape}")
     twin, theirs, why = _twin_of(rule)
-    state, twin_state, steps = rule.init(p), theirs.init(p) if twin else None, []
+    state: Any = rule.init(p)
+    twin_state, steps = theirs.init(p) if twin else None, []
     for i, g in enumerate(gs):
         # A rule that asks for more than a gradient is given a loss of 1 with curvature 1.
         extra = extras(jnp.ones((), p.dtype), g, p, jnp.ones_like(p), jax.random.fold_in(jax.random.key(0), i))

@@ -83,7 +83,9 @@ def hypergradients(rule: Rule) -> tuple[HyperGradient, ...]:
         theirs = _slopes_of_twin(data, twin, rule, at) if twin is not None else {}
         found = []
         for name in names:
-            quotient, noise = _quotient(program, at, name, rule._fields[name].range.low)
+            limits = rule._fields[name].range
+            assert limits is not None
+            quotient, noise = _quotient(program, at, name, limits.low)
             found.append(HyperGradient(name, float(slopes[name]), theirs.get(name), quotient, noise))
     return tuple(found)
 
@@ -104,7 +106,7 @@ def _slopes_of_twin(data: Stream, twin: Any, rule: Rule, at: dict) -> dict[str, 
         return {}
     found = {}
     for name in at:
-        make = lambda number, name=name: build(twin, dataclasses.replace(rule, **{name: number[name]}))  # noqa: E731
+        make = lambda number, name=name: build(twin, dataclasses.replace(rule, **{name: number[name]}))  # noqa: E731  # pyright: ignore[reportArgumentType]
         try:
             slope = jax.jit(jax.grad(_total(data, make)))({name: at[name]})[name]
         except (TypeError, ValueError, jax.errors.JAXTypeError):  # Optax compares this number in Python

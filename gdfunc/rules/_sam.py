@@ -8,7 +8,7 @@ from ..core import NonNegative, Wrapper, rule, tree_norm
 
 @rule
 class SAM(Wrapper):
-    r"""Sharpness-aware minimization: the gradient where the loss nearby is highest (Foret, Kleiner, Mobahi & Neyshabur 2021, ICLR, <https://arxiv.org/abs/2010.01412>, Algorithm 1; adaptive: Kwon et al. 2021, ICML, <https://arxiv.org/abs/2102.11600>, Algorithm 1).
+    r"""Sharpness-aware minimization: the gradient where the loss nearby is highest (Foret, Kleiner, Mobahi & Neyshabur 2021, ICLR, <https://arxiv.org/abs/2010.01412>, Algorithm 1; adaptive, ASAM: Kwon et al. 2021, ICML, <https://arxiv.org/abs/2102.11600>, Algorithm 1).
 
     $$\begin{aligned}
     \epsilon_t &= \rho\, \frac{T^2 \nabla f(\theta)}{\lVert T \nabla f(\theta) \rVert}, \qquad T = 1 \quad

@@ -85,7 +85,7 @@ def scheduled(names: Iterable[str]) -> set[str]:
 
 def _values(number: Any, steps: int) -> list[float]:
     with jax.enable_x64(True):
-        return [float(number(t)) if callable(number) else number for t in range(steps)]
+        return [float(number(t)) if callable(number) else number for t in range(steps)]  # pyright: ignore[reportArgumentType]
 
 
 def literal_debias(twin: str, float32: float, float64: float | None, **settings: Any) -> Deviation:

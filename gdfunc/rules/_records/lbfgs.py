@@ -40,10 +40,10 @@ def paper(
             s, y = x - xs[t - 1], g - gs[t - 1]
             if s @ y > 0 or pairs == "all":
                 kept = [*kept, (s, y)][-memory_size:]
-        scale = 1.0
-        if scaled:
-            s, y = kept[-1] if kept else (None, None)
-            scale = (s @ y) / (y @ y) if kept else min(1.0, 1 / np.linalg.norm(g))
+        scale = min(1.0, 1 / np.linalg.norm(g)) if scaled else 1.0
+        if scaled and kept:
+            s, y = kept[-1]
+            scale = (s @ y) / (y @ y)
         H = scale * np.eye(len(g))
         for s, y in kept:
             V = np.eye(len(g)) - np.outer(y, s) / (y @ s)
