@@ -1,7 +1,7 @@
 """Parity: are two update rules the same, and if not, where and why do they part?"""
 
 from ._accuracy import Accuracy as Accuracy, accuracy as accuracy
-from ._certify import certify as certify
+from ._certify import certify as certify, growth as growth
 from ._certify_all import certify_all as certify_all
 from ._closed_loop import ClosedLoop as ClosedLoop, closed_loop as closed_loop
 from ._compare import TOLERANCE as TOLERANCE, Comparison as Comparison, compare as compare

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Record, Rule, Transformation, Twin, call_update, did_you_mean
 from ..rules import record as find_record
-from ._compare import amplification, describe, difference, run_all
+from ._compare import amplification, describe, difference, run, run_all
 from ._divergence import largest
 from ._functions import catalogue, certify_function
 from ._modes import MODES, Mode
@@ -132,6 +132,12 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
         if not any(row.settings == dict(each) for row in rows):
             without[in_words(each)] = "no witness has this setting"
     return Certificate(known.name, tuple(rows), without, versions())
+
+
+def growth(rule: Any, mode: Mode) -> float:
+    """What one rounding of the gradients does to a rule's updates on the stream, in rounding errors; 1 or more."""
+    data = stream()
+    return amplification(run(rule, data, mode), run(rule, pushed(data, mode), mode), mode)
 
 
 def pushed(data: Stream, mode: Mode) -> Stream:

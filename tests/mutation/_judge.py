@@ -7,8 +7,6 @@ import numpy as np
 
 from gdfunc import parity, rules
 from gdfunc.core import call_update
-from gdfunc.parity._certify import pushed
-from gdfunc.parity._compare import amplification, run
 from gdfunc.parity._divergence import unit
 from gdfunc.parity._modes import MODES
 from gdfunc.parity._run import _loops, rows, scan
@@ -127,5 +125,4 @@ def growth(name, i, at):
     """The unit of an ill-conditioned rule's errors, as in its certificate; 1 for all others."""
     if not RECORDS[name].ill_conditioned:
         return 1.0
-    rule, data = RECORDS[name].make(**RECORDS[name].settings[i]), parity.stream()
-    return amplification(run(rule, data, at), run(rule, pushed(data, at), at), at)
+    return parity.growth(RECORDS[name].make(**RECORDS[name].settings[i]), at)

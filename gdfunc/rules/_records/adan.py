@@ -2,7 +2,7 @@ import numpy as np
 
 from ...core import Deviation, Paper, Record, Twin
 from .._adan import Adan
-from ._common import TORCH_HAS_NONE, literal_debias, zero_gradient_in_float16
+from ._common import TORCH_HAS_NONE, literal_debias, one_minus_power, zero_gradient_in_float16
 
 
 def optax(learning_rate, b1, b2, b3, eps, weight_decay, decay, change_weight, debias):
@@ -21,20 +21,24 @@ def optax(learning_rate, b1, b2, b3, eps, weight_decay, decay, change_weight, de
     }
 
 
-def paper(gradients, params, learning_rate, b1, b2, b3, eps, weight_decay):
+def paper(gradients, params, learning_rate, b1, b2, b3, eps, weight_decay, debias):
     # The paper's betas: the new value's share, not the old one's.
     beta1, beta2, beta3, decay = 1 - b1, 1 - b2, 1 - b3, weight_decay or 0.0
+    from_zero = debias != "first"  # as in the authors' program
     m, v, n, updates = gradients[0], 0 * gradients[0], gradients[0] ** 2, []
+    if from_zero:
+        m, n = beta1 * m, beta3 * n
     for k, (g, theta) in enumerate(zip(gradients, params, strict=True)):
-        if k == 1:
+        if k == 1 and not from_zero:
             v = g - gradients[0]
         if k > 0:
             change = g - gradients[k - 1]
             m = (1 - beta1) * m + beta1 * g
             v = (1 - beta2) * v + beta2 * change
             n = (1 - beta3) * n + beta3 * (g + (1 - beta2) * change) ** 2
-        eta = learning_rate / (np.sqrt(n) + eps)
-        after = (theta - eta * (m + (1 - beta2) * v)) / (1 + decay * learning_rate)
+        c1, c2, c3 = (one_minus_power(b, k + 1) if from_zero else 1 for b in (b1, b2, b3))
+        eta = learning_rate / (np.sqrt(n / c3) + eps)
+        after = (theta - eta * (m / c1 + (1 - beta2) * v / c2)) / (1 + decay * learning_rate)
         updates.append(after - theta)
     return np.stack(updates)
 

@@ -18,15 +18,17 @@ def torch(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size, on_s
     return {"lr": learning_rate, "etas": (eta_minus, eta_plus), "step_sizes": (min_step_size, max_step_size)}
 
 
-def paper(gradients, params, learning_rate, eta_minus, eta_plus, min_step_size, max_step_size):
+def paper(gradients, params, learning_rate, eta_minus, eta_plus, min_step_size, max_step_size, on_sign_change):
     delta, before, last = np.full(gradients[0].shape, learning_rate), np.zeros(gradients[0].shape), 0.0
     updates = []
     for g in gradients:
         same, turned = before * g > 0, before * g < 0
         delta = np.where(same, np.minimum(delta * eta_plus, max_step_size), delta)
         delta = np.where(turned, np.maximum(delta * eta_minus, min_step_size), delta)
-        last = np.where(turned, -np.asarray(last), -np.sign(g) * delta)
-        before = np.where(turned, 0.0, g)
+        # The paper takes the last step back; Rprop- goes on with the smaller one, iRprop- stands still.
+        instead = {"backtrack": -np.asarray(last), "hold": 0.0, "step": -np.sign(g) * delta}[on_sign_change]
+        last = np.where(turned, instead, -np.sign(g) * delta)
+        before = g if on_sign_change == "step" else np.where(turned, 0.0, g)
         updates.append(last)
     return np.stack(updates)
 
@@ -75,7 +77,7 @@ RECORD = Record(
             twin="paper",
             since="float32",
             what="eta_plus=1.2 is rounded to float32, and the step is its 30th power",
-            settings={"learning_rate": 0.1, "eta_plus": 1.2, "max_step_size": 50.0},
+            settings={"eta_plus": 1.2, "max_step_size": 50.0},
             sizes={"float32": (1, 16), "float32 (x64)": (1, 16)},
         ),
         Deviation(
