@@ -32,8 +32,9 @@ def killed_by(name, mutate):
             broken[i] = made
     for at in (FLOAT64, FLOAT32):  # float32 for what differs by rounding alone
         for i, rule in broken.items():
+            made = Updates(rule, name, i, at)
             for witness in ("paper", *(twin.name for twin in known.twins)):
-                if parts(rule, name, i, witness, at) and not honest(name, i, witness, at):
+                if parts(made, witness) and not honest(name, i, witness, at):
                     return i, witness, at.name
     return None
 
@@ -41,37 +42,51 @@ def killed_by(name, mutate):
 @cache
 def honest(name, i, witness, at):
     """Whether the unbroken rule parts from the witness too."""
-    return parts(RECORDS[name].make(**RECORDS[name].settings[i]), name, i, witness, at)
+    return parts(Updates(RECORDS[name].make(**RECORDS[name].settings[i]), name, i, at), witness)
 
 
-def parts(rule, name, i, witness, at):
-    """Whether the rule parts from a witness by more than its tolerance at any step; False where there is no such witness.
+def parts(made, witness):
+    """Whether updates part from a witness's by more than its tolerance at any step; False where there is no such witness."""
+    theirs = updates(made.name, made.i, witness, made.at)
+    if theirs is None:
+        return False
+    errors = tolerance(made.name, made.i, witness, made.at) * growth(made.name, made.i, made.at)
+    allowed = {leaf: errors * unit(u, made.at) for leaf, u in theirs.items()}
+    try:
+        return any(
+            np.any(~(np.abs(u[leaf] - theirs[leaf][t]) <= allowed[leaf])) for t, u in enumerate(made) for leaf in theirs
+        )
+    except (ValueError, TypeError, IndexError):  # shapes that do not match are refused
+        return True
+
+
+class Updates:
+    """A rule's updates on the stream, step by step, each made when it is asked for and then kept.
 
     Operation by operation, so that most broken rules are found out by a step or two and nothing is compiled; but a loop or
     a branch, which outside jit would be compiled anew at every update, as one program.
     """
-    theirs = updates(name, i, witness, at)
-    if theirs is None:
-        return False
-    errors = tolerance(name, i, witness, at) * growth(name, i, at)
-    allowed = {leaf: errors * unit(u, at) for leaf, u in theirs.items()}
-    off = lambda u, t: any(np.any(~(np.abs(np.asarray(u[leaf]) - theirs[leaf][t]) <= allowed[leaf])) for leaf in theirs)  # noqa: E731
-    with at():
-        try:
-            if loops(name, i):
-                return off(compiled(rule, stream(at)), slice(None))
-            return any(off(u, t) for t, u in enumerate(one_by_one(rule, stream(at))))
-        except (ValueError, TypeError, IndexError):  # shapes that do not match are refused
-            return True
 
+    def __init__(self, rule, name, i, at):
+        self.name, self.i, self.at, self.kept = name, i, at, []
+        self.rest = self._compiled(rule) if loops(name, i) else self._one_by_one(rule)
 
-def one_by_one(rule, inputs):
-    """The updates, step by step."""
-    state = rule.init(jax.tree.map(lambda x: x[0], inputs[2]))
-    for t in range(len(inputs[0])):
-        row = jax.tree.map(lambda x, t=t: x[t], inputs)
-        u, state = call_update(rule, row[1], state, row[2], extras(*row))
-        yield u
+    def __iter__(self):
+        yield from self.kept
+        with self.at():
+            for u in self.rest:
+                self.kept.append(u)
+                yield u
+
+    def _one_by_one(self, rule):
+        state = rule.init(steps(self.at)[0][2])
+        for row in steps(self.at):
+            u, state = call_update(rule, row[1], state, row[2], extras(*row))
+            yield jax.tree.map(np.asarray, u)
+
+    def _compiled(self, rule):
+        u = jax.tree.map(np.asarray, compiled(rule, stream(self.at)))
+        yield from ({leaf: x[t] for leaf, x in u.items()} for t in range(len(steps(self.at))))
 
 
 @jax.jit
@@ -89,7 +104,17 @@ def loops(name, i):
 
 @cache
 def stream(at):
-    return rows(parity.stream(), at)
+    """What a rule is given: values, gradients, parameters, curvatures and keys, each (steps, ...)."""
+    with at():
+        return rows(parity.stream(), at)
+
+
+@cache
+def steps(at):
+    """The same, a row a step."""
+    inputs = stream(at)
+    with at():
+        return [jax.tree.map(lambda x, t=t: x[t], inputs) for t in range(len(inputs[0]))]
 
 
 @cache
