@@ -13,8 +13,6 @@ def optax(on_sign_change, **arguments):
 def torch(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size, on_sign_change):
     if on_sign_change != "hold":
         return "torch.optim.Rprop stands still for a step where the sign changes: on_sign_change='hold'"
-    if not min_step_size <= learning_rate <= max_step_size:
-        return "torch.optim.Rprop clips the first step too"
     return {"lr": learning_rate, "etas": (eta_minus, eta_plus), "step_sizes": (min_step_size, max_step_size)}
 
 
