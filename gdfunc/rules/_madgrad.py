@@ -50,8 +50,9 @@ class MADGRAD(ArrayRule):
         weight = rate * t**0.5
         s = memory.s + weight * g
         nu = memory.nu + weight * g**2
-        z = memory.p0 - s / (_safe_cbrt(nu) + self.eps)
-        return (1 - self.momentum) * (z - p), self.Memory(memory.p0, s, nu)
+        # z - p, whose z = p0 - d: the difference of two parameters is exact where z itself would be rounded.
+        d = s / (_safe_cbrt(nu) + self.eps)
+        return (1 - self.momentum) * (memory.p0 - p - d), self.Memory(memory.p0, s, nu)
 
 
 def _safe_cbrt(x: Array) -> Array:

@@ -118,7 +118,7 @@ LINES = {
         ("ratio = trust_ratio(safe_norm(p), safe_norm(d))", "ratio = trust_ratio(safe_norm(p), safe_norm(m_hat))"),
         ("ratio = trust_ratio(safe_norm(p), safe_norm(d))", "ratio = trust_ratio(safe_norm(d), safe_norm(p))"),
     ],
-    "madgrad": [("weight * g**2", "weight**2 * g**2"), ("memory.p0 - s", "p - s"), ("t**0.5", "(t - 1) ** 0.5")],
+    "madgrad": [("weight * g**2", "weight**2 * g**2"), ("memory.p0 - p - d", "-d"), ("t**0.5", "(t - 1) ** 0.5")],
     "muon": [
         ("factor * X", "X"),
         ("newton_schulz(d,", "newton_schulz(g,"),
