@@ -33,3 +33,20 @@ def free_compiled_programs():
 def clear_trace_counter():
     """`chex.assert_max_traces` counts across tests."""
     chex.clear_trace_counter()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The score of `tests/mutation`, at the end of the run; here, because a folder's own conftest is the workers' alone."""
+    scores = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "mutants" and report.when == "call"
+    ]
+    if scores:
+        made, killed = (sum(column) for column in zip(*scores, strict=True))
+        percent = 100 * killed / made
+        terminalreporter.write_line(
+            f"{killed} of {made} wrong rules told from the right ones ({percent:.3g} %), in {len(scores)} rules"
+        )

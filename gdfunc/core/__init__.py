@@ -16,20 +16,23 @@ from ._by_path import by_path as by_path
 from ._chain import chain as chain
 from ._combinator import call_update as call_update, objective as objective
 from ._extras import MissingExtra as MissingExtra, need as need
-from ._fields import (
+from ._field import (
     Decay as Decay,
-    Fields as Fields,
     Fraction as Fraction,
     NonNegative as NonNegative,
     Positive as Positive,
     Range as Range,
     Rate as Rate,
     Scalar as Scalar,
+)
+from ._fields import (
+    Fields as Fields,
     Schedule as Schedule,
     in_axes as in_axes,
     pytree_dataclass as pytree_dataclass,
 )
 from ._files import write_atomically as write_atomically
+from ._lift import ArrayRule as ArrayRule, TreeRule as TreeRule
 from ._masked import masked as masked
 from ._numerics import (
     Debias as Debias,
@@ -41,14 +44,7 @@ from ._numerics import (
     wide as wide,
 )
 from ._record import Deviation as Deviation, Paper as Paper, Record as Record, Twin as Twin
-from ._rule import (
-    ArrayRule as ArrayRule,
-    Rule as Rule,
-    RuleState as RuleState,
-    Transformation as Transformation,
-    TreeRule as TreeRule,
-    rule as rule,
-)
+from ._rule import Rule as Rule, RuleState as RuleState, Transformation as Transformation, rule as rule
 from ._trees import (
     Tree as Tree,
     apply_updates as apply_updates,

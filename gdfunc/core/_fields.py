@@ -5,68 +5,14 @@ annotated `Literal`, `bool`, `int` or `str`) are static: another choice is anoth
 """
 
 import dataclasses
-import types
 import typing
-from collections.abc import Callable, Hashable
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, dataclass_transform
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeAlias, dataclass_transform
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-
-class Range(NamedTuple):
-    """The interval a hyperparameter must lie in; `low_open` and `high_open` exclude the ends."""
-
-    low: float = -np.inf
-    high: float = np.inf
-    low_open: bool = False
-    high_open: bool = False
-
-    def holds(self, x: np.ndarray) -> bool:
-        above = x > self.low if self.low_open else x >= self.low
-        below = x < self.high if self.high_open else x <= self.high
-        return bool(np.all(np.isfinite(x) & above & below))
-
-    def words(self, name: str) -> str:
-        low = "" if self.low == -np.inf else f"{self.low:g} {'<' if self.low_open else '<='} "
-        high = "" if self.high == np.inf else f" {'<' if self.high_open else '<='} {self.high:g}"
-        if low and not high:
-            return f"{name} {'>' if self.low_open else '>='} {self.low:g}"
-        return f"{low}{name}{high}" if low or high else f"{name} to be finite"
-
-
-# A leaf is a number, an array (to be mapped over) or a schedule; formulas see a number, hence Any.
-Scalar: TypeAlias = Annotated[Any, Range()]
-Rate: TypeAlias = Annotated[Any, Range(low=0.0)]  # 0 is allowed: schedules end there
-NonNegative: TypeAlias = Annotated[Any, Range(low=0.0)]
-Positive: TypeAlias = Annotated[Any, Range(low=0.0, low_open=True)]
-Decay: TypeAlias = Annotated[Any, Range(low=0.0, high=1.0, high_open=True)]  # an exponential average's memory
-Fraction: TypeAlias = Annotated[Any, Range(low=0.0, high=1.0)]
-
-
-class _Field(NamedTuple):
-    static: bool
-    optional: bool
-    choices: tuple | None = None  # of a convention
-    kind: type = float  # of a static field without choices
-    range: Range | None = None  # of a number
-
-
-def _read(annotation: Any) -> _Field:
-    options = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
-    optional = type(None) in options
-    if optional:
-        annotation = next(option for option in options if option is not type(None))
-    if typing.get_origin(annotation) is Literal:
-        return _Field(True, optional, choices=typing.get_args(annotation))
-    if annotation is bool:
-        return _Field(True, optional, choices=(True, False))
-    if annotation in (int, str):
-        return _Field(True, optional, kind=annotation)
-    ranges = [extra for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, Range)]
-    return _Field(False, optional, range=ranges[0] if ranges else None)
+from ._field import Field, as_float, check_field, read_field, show
 
 
 @jax.tree_util.register_pytree_node_class
@@ -104,14 +50,14 @@ def _unwrap(value: Any) -> Any:
 class Fields:
     """Base of every class made by `pytree_dataclass`: checks on construction, equality, hash, printing."""
 
-    _fields: ClassVar[dict[str, _Field]] = {}
+    _fields: ClassVar[dict[str, Field]] = {}
 
     def __post_init__(self) -> None:
         for name, field in self._fields.items():
             value = getattr(self, name)
-            _check(type(self).__name__, name, value, field)
+            check_field(type(self).__name__, name, value, field)
             if not field.static and not callable(value):
-                object.__setattr__(self, name, jax.tree.map(_as_float, value, is_leaf=_is_opaque))
+                object.__setattr__(self, name, jax.tree.map(as_float, value, is_leaf=_is_opaque))
 
     def at(self, step: Any) -> Self:
         """This object with every schedule replaced by its value at `step` (0 for the first update)."""
@@ -122,7 +68,7 @@ class Fields:
 
     def __repr__(self) -> str:
         shown = (
-            f"{f.name}={_show(getattr(self, f.name))}"
+            f"{f.name}={show(getattr(self, f.name))}"
             for f in dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
             if not (self._fields[f.name].static and getattr(self, f.name) == f.default)
         )
@@ -155,7 +101,7 @@ def pytree_dataclass(cls: type) -> Any:
     """Makes a subclass of `Fields` a frozen dataclass and a pytree: numbers are leaves, conventions are static."""
     cls = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
     hints = typing.get_type_hints(cls, include_extras=True)
-    fields = {f.name: _read(hints[f.name]) for f in dataclasses.fields(cls)}
+    fields = {f.name: read_field(hints[f.name]) for f in dataclasses.fields(cls)}
     cls._fields = fields
     leaves = tuple(name for name, field in fields.items() if not field.static)
     static = tuple(name for name, field in fields.items() if field.static)
@@ -173,61 +119,6 @@ def pytree_dataclass(cls: type) -> Any:
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
     return cls
-
-
-def _check(who: str, name: str, value: Any, field: _Field) -> None:
-    if value is None and field.optional:
-        return
-    if field.static:
-        if field.choices is not None:
-            good, needed = (
-                value in field.choices if isinstance(value, Hashable) else False,
-                " or ".join(map(repr, field.choices)),
-            )
-        else:
-            good, needed = isinstance(value, field.kind) and not isinstance(value, bool), _WORDS[field.kind]
-        if not good:
-            raise ValueError(f"{who} needs {name} to be {needed}, and was given {name}={value!r}")
-        return
-    if field.range is None or isinstance(value, Tracer) or callable(value):
-        return
-    if not _is_real(value):
-        raise ValueError(
-            f"{who} needs {name} to be a real number, an array of them or a schedule, and was given {name}={value!r}"
-        )
-    if not np.all(np.isfinite(np.asarray(value, np.float64))):
-        raise ValueError(f"{who} needs {name} to be finite, and was given {name}={_show(value)}")
-    if not field.range.holds(np.asarray(value, np.float64)):
-        raise ValueError(f"{who} needs {field.range.words(name)}, and was given {name}={_show(value)}")
-
-
-_WORDS = {int: "a whole number", str: "a word"}
-
-
-def _is_real(x: Any) -> bool:
-    if isinstance(x, bool) or not isinstance(x, (int, float, np.number, np.ndarray, jax.Array)):
-        return False
-    if isinstance(x, np.ndarray) and x.dtype.kind in "OSUM":  # JAX has no such arrays, and says so itself
-        return False
-    dtype = jnp.result_type(x)
-    return bool(jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer))
-
-
-def _as_float(x: Any) -> Any:
-    # jax.grad takes no integers: Adam(1) is kept as Adam(1.0).
-    if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
-        return float(x)
-    if isinstance(x, (np.ndarray, jax.Array)) and jnp.issubdtype(x.dtype, jnp.integer):
-        return x.astype(jnp.result_type(float))
-    return x
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, Tracer) or not isinstance(value, (np.ndarray, np.number, jax.Array)):
-        return repr(value)
-    if np.ndim(value) == 0:
-        return f"{float(value):.6g}" if jnp.issubdtype(value.dtype, jnp.floating) else str(value)
-    return np.array2string(np.asarray(value, np.float64), precision=4, separator=", ", threshold=8)
 
 
 def in_axes(fields: Any) -> Any:

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from ._combinator import call_update, check_part, needs_of
+from ._lift import _first, _like_tree, _prepare, _strong
 from ._numerics import wide
-from ._rule import Rule, _first, _like_tree, _prepare, _strong
+from ._rule import Rule
 from ._trees import Tree
 
 

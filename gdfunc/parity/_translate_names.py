@@ -25,8 +25,10 @@ def full_name(library: str, name: str) -> str:
     Raises:
         ValueError: with the nearest names, where the library has no such thing.
     """
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name.strip():
         raise ValueError(f"from_{library} needs a name, and was given {name!r}")
+    if "(" in name:
+        raise ValueError(f"from_{library} needs a name, and was given {name!r}: lines of code are read by port(...)")
     if library == "optax":
         return _optax_name(name)
     known = torch_signatures() if library == "torch" else keras.SIGNATURES

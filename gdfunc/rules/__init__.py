@@ -28,6 +28,7 @@ from ._ademamix import AdEMAMix as AdEMAMix, Beta3Warmup as Beta3Warmup
 from ._adopt import ADOPT as ADOPT
 from ._amsgrad import AMSGrad as AMSGrad
 from ._apollo import APOLLO as APOLLO
+from ._asam import ASAM as ASAM
 from ._asgd import ASGD as ASGD
 from ._barzilai_borwein import BarzilaiBorwein as BarzilaiBorwein
 from ._cautious import Cautious as Cautious

@@ -1,11 +1,10 @@
-from typing import Literal
-
-from ..core import NonNegative, rule
+from ..core import rule
 from ._adam import Adam
+from ._decoupled import Decoupled
 
 
 @rule
-class AdamW(Adam):
+class AdamW(Decoupled, Adam):
     r"""Adam with weight decay beside the gradient, not in it (Loshchilov & Hutter 2019, ICLR, <https://arxiv.org/abs/1711.05101>, Algorithm 2).
 
     $$\begin{aligned}
@@ -32,16 +31,3 @@ class AdamW(Adam):
     Raises:
         ValueError: where a hyperparameter leaves its range, and from `update` where params are not given.
     """
-
-    weight_decay: NonNegative = 1.25e-4
-    schedule: NonNegative = 1.0
-    decay: Literal["schedule", "rate", "coupled"] = "schedule"
-
-    needs = ("params",)
-
-    def step(self, g, memory, p, t):
-        if self.decay == "coupled":
-            return super().step(g + self.weight_decay * p, memory, p, t)
-        u, memory = super().step(g, memory, p, t)
-        share = (self.schedule if self.decay == "schedule" else self.learning_rate) * self.weight_decay
-        return u - share * p, memory

@@ -50,8 +50,9 @@ def with_line(record, old, new):
 
 def with_step(record, source):
     """The rule with another `step`."""
-    names = dict(vars(sys.modules[record.make.__module__]))
-    exec(source.replace("super()", f"super({record.make.__name__}, self)"), names)
+    owner = next(cls for cls in record.make.__mro__ if "step" in vars(cls))
+    names = dict(vars(sys.modules[owner.__module__]))
+    exec(source.replace("super()", f"super({owner.__name__}, self)"), names)
     broken = gd.rule(type(f"Broken{record.make.__name__}", (record.make,), {"step": names["step"]}))
     return lambda settings: broken(**settings)
 

@@ -33,6 +33,7 @@ THE_SAME = {
         "nothing = (m_hat == 0) & (v_hat == 0) [0 -> 1]'",
     ): "decides what keeps a derivative finite, no value",
     ("adam_atan2", "angle = jnp.arctan2(m_hat, jnp.where(nothing, 1, self.b * safe_sqrt(v_hat))) [1 -> 2]"): _GUARD,
+    ("asam", "length = self.rho / jnp.where(norm > 0, norm, 1) [1 -> 2]"): _GUARD,
     (
         "dpsgd",
         "shares = jnp.where(norms <= self.max_norm, 1.0, self.max_norm / jnp.where(norms <= self.max_norm, 1.0, norms)) "
@@ -41,10 +42,6 @@ THE_SAME = {
     ("lbfgs", "first = jnp.minimum(1.0, ratio(1.0, tree_norm(grads), 1.0)) [1.0 -> 2.0]''"): (
         "a ratio of 2 and one of 1 are both cut to 1"
     ),
-    (
-        "normalize",
-        "length = jnp.where(norm > 0, norm, 1) [0 -> 1]",
-    ): "no gradient of the stream is shorter than 1 but 0",
     ("normalize", "length = jnp.where(norm > 0, norm, 1) [1 -> 2]"): _GUARD,
     (
         "rprop",
@@ -82,6 +79,10 @@ _HESSIAN = ("test_whole_tree.py", "test_adahessian_averages_over_a_kernels_place
 _STEEPEST = (
     "test_line_search.py",
     "test_a_short_gradient_is_the_first_step_and_the_second_goes_along_it_where_the_secant_ascends",
+)
+_SHORT = (
+    "test_around_rules.py",
+    "test_a_short_gradient_is_normalized_to_length_1_and_sam_climbs_as_far_along_it",
 )
 
 # A number that no update shows, or a shape or step that the stream has not: the test in tests/rules that notices it.
@@ -124,6 +125,8 @@ ELSEWHERE = {
     ("lbfgs", "first = jnp.minimum(1.0, ratio(1.0, tree_norm(grads), 1.0)) [1.0 -> 2.0]"): _STEEPEST,
     ("lbfgs", "descends = tree_dot(grads, d) < 0 [0 -> 1]"): _STEEPEST,
     ("lbfgs", "d = tree_map(lambda d, g: jnp.where(descends, d, -g), d, grads) [-g -> g]"): _STEEPEST,
+    ("normalize", "length = jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
+    ("sam", "length = self.rho / jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     (
         "skip_large",
         "return (updates, self.Memory(memory.skipped + 1 - fits.astype(jnp.int32)), inner_state) "

@@ -267,6 +267,8 @@ def test_targets_names_and_arguments_have_near_misses_suggested():
         port("optax.adam(1e-3)", to="optx")
     with pytest.raises(ValueError, match="Did you mean 'AdamW'"):
         from_torch("AdamW2")
+    with pytest.raises(ValueError, match=r"lines of code are read by port"):
+        from_torch("torch.optim.AdamW(lr=1e-3)")
     with pytest.raises(ValueError, match="Did you mean 'learning_rate'"):
         from_optax("adam", learningrate=1e-3)
     with pytest.raises(ValueError, match="to_optax needs a rule"):

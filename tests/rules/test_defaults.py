@@ -55,6 +55,8 @@ DEFAULTS = {
         "b1": 0.9,
         "b2": 0.999,
     },
+    # github.com/SamsungLabs/ASAM.
+    rules.ASAM: {"rho": 0.5, "eta": 0.01},
     rules.BarzilaiBorwein: {},
     rules.Cautious: {"rescale": True},
     rules.Centralize: {},
@@ -182,8 +184,7 @@ DEFAULTS = {
         "min_step_size": 1e-6,
         "max_step_size": 50.0,
     },
-    # ASAM's eta; its rho is 0.5 (github.com/SamsungLabs/ASAM).
-    rules.SAM: {"rho": 0.05, "adaptive": False, "eta": 0.01},
+    rules.SAM: {"rho": 0.05},
     rules.Scale: {},
     # github.com/facebookresearch/schedule_free, this one and the next two.
     rules.ScheduleFree: {"b1": 0.9, "weight_power": 2.0},

@@ -10,9 +10,7 @@ from .._sgd import SGD
 from ._common import TORCH_HAS_NONE, inner_paper, not_in_optax
 
 
-def optax(inner, rho, adaptive, eta):
-    if adaptive:
-        return "optax.contrib.sam would need an adversarial optimizer that knows the parameters' sizes"
+def optax(inner, rho):
     return not_in_optax(inner) or {"optimizer": inner, "rho": rho}
 
 
@@ -36,15 +34,12 @@ def opaque(twin, optimizer, rho):
     return Pair(theirs.init, update)
 
 
-def paper(gradients, params, inner, rho, adaptive, eta, data):
-    T = {leaf: np.abs(p) + eta if adaptive else np.ones_like(p) for leaf, p in params.items()}
-    squares = [np.sum((T[leaf] * g) ** 2, axis=tuple(range(1, g.ndim))) for leaf, g in gradients.items()]
-    norm = np.sqrt(sum(squares))
+def paper(gradients, params, inner, rho, data):
+    norm = np.sqrt(sum(np.sum(g**2, axis=tuple(range(1, g.ndim))) for g in gradients.values()))
     uphill = {}
     for leaf, g in gradients.items():
         length = np.where(norm == 0, 1, norm).reshape(-1, *[1] * (g.ndim - 1))
-        epsilon = rho * T[leaf] ** 2 * g / length
-        uphill[leaf] = g + data.curvatures[leaf] * epsilon
+        uphill[leaf] = g + data.curvatures[leaf] * rho * g / length
     return inner_paper(inner, uphill, params)
 
 
@@ -58,13 +53,6 @@ RECORD = Record(
             "Sharpness-Aware Minimization for Efficiently Improving Generalization",
             "ICLR",
             "https://arxiv.org/abs/2010.01412",
-        ),
-        Paper(
-            "Kwon, Kim, Park & Choi",
-            2021,
-            "ASAM: Adaptive Sharpness-Aware Minimization for Scale-Invariant Learning of Deep Neural Networks",
-            "ICML",
-            "https://arxiv.org/abs/2102.11600",
         ),
     ),
     make=SAM,
@@ -81,8 +69,6 @@ RECORD = Record(
     settings=(
         {"inner": SGD(0.1)},
         {"inner": RMSprop(0.01), "rho": 0.5},
-        {"inner": SGD(0.1, momentum=0.9), "rho": 0.5, "adaptive": True},
-        {"inner": SGD(0.1, momentum=0.9), "rho": 2.0, "adaptive": True, "eta": 0.1},
     ),
     transcription=paper,
     deviations=(
