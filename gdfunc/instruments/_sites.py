@@ -1,0 +1,188 @@
+"""Where in a traced loss the parameters do their work: every weighted operation, named by what it consumes."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any, NamedTuple
+
+from ..core import jaxpr as jx
+from ._activation import Activation, find_activations
+from ._program import WEIGHTED, Block, Op, Ref, contains
+
+# What may stand between a product and the addition of its bias.
+LAYOUT = frozenset("reshape transpose convert_element_type squeeze broadcast_in_dim copy sharding_constraint".split())
+
+
+class Source(NamedTuple):
+    """Where a value comes from."""
+
+    params: frozenset[str] = frozenset()  # paths of the parameters in it, until they meet data
+    data: bool = False  # the batch is in it, or what a site made
+    array: bool = False  # an array that the loss closes over is in it
+    sliced: frozenset[int] = frozenset()  # the scans that walk along these parameters' first axis
+    owners: frozenset[int] = frozenset()  # the sites that it went through last
+    whole: bool = False  # not summed up since then
+
+    @property
+    def only_params(self) -> bool:
+        return bool(self.params) and not self.data
+
+
+class Level(NamedTuple):
+    """A scan around a site: how long, and whether each turn has weights of its own (else it is time)."""
+
+    length: int
+    layers: bool
+
+
+@dataclass
+class Site:
+    """A weighted operation: `input` is what its weights multiply, `output` what comes out, bias included."""
+
+    name: str
+    kind: str  # the primitive's name
+    weights: tuple[str, ...]
+    block: Block
+    op: Op
+    operand: int  # which input of the operation is the data
+    input: Ref
+    chain: tuple[Ref, ...]  # from the product to the end of the layer
+    levels: tuple[Level, ...]
+    bias: tuple[str, ...] = ()
+    activations: list[Activation] = field(default_factory=list)
+
+    @property
+    def output(self) -> Ref:
+        return self.chain[-1]
+
+
+def find_sites(program: Block, sources: list[Source]) -> tuple[list[Site], list[str]]:
+    """The sites of a program in the order of its run, and sentences on what cannot be seen.
+
+    Args:
+        program: the loss.
+        sources: of each of its inputs.
+    """
+    finder = _Finder()
+    finder.walk(program, sources, ())
+    for each in itertools.chain(*finder.activations.values()):
+        site = finder.sites[each.follows]
+        # What comes after the last layer is the loss's, but for a squashed output.
+        if each.follows in finder.feeds or (each.bounded and each.root in site.chain):
+            site.activations.append(each)
+    return finder.sites, list(dict.fromkeys(finder.unseen))
+
+
+class _Finder:
+    def __init__(self):
+        self.sites: list[Site] = []
+        self.feeds: set[int] = set()  # sites after which another one comes
+        self.activations: dict[int, list[Activation]] = {}  # by block
+        self.unseen: list[str] = []
+        self.scans = itertools.count()
+
+    def walk(self, block: Block, inputs: list[Source], levels: tuple[tuple[int, int], ...]) -> list[Source]:
+        env = {ref: Source(array=bool(block.avals[ref].shape)) for ref in block.consts}
+        env |= dict(zip(block.inputs, inputs, strict=True))
+        look = lambda x: Source() if isinstance(x, jx.Literal) else env[x]  # noqa: E731
+        here = []
+        for op in block.ops:
+            found = [look(x) for x in op.inputs]
+            if op.blocks:
+                env |= dict(zip(op.outputs, self.enter(op, found, levels), strict=True))
+                continue
+            together = join(found)
+            if (operand := _data_operand(op, found)) is not None:
+                here.append(self.add_site(block, op, operand, found, levels))
+                together = Source(data=True, owners=frozenset([len(self.sites) - 1]), whole=True)
+            elif together.data:
+                whole = together.whole and not op.name.startswith(("reduce_", "arg"))
+                together = together._replace(params=frozenset(), sliced=frozenset(), whole=whole)
+                if op.name == "while" and contains(op.eqn, WEIGHTED):
+                    self.unseen.append(f"layers inside a while loop at {jx.source_line(op.eqn)} are not seen")
+            env |= dict.fromkeys(op.outputs, together)
+        for site in here:
+            site.chain, site.bias = _tail(block, site.chain[0], env)
+        self.activations[id(block)] = list(find_activations(block, env))
+        return [look(x) for x in block.outputs]
+
+    def add_site(self, block: Block, op: Op, operand: int, found: list[Source], levels: tuple) -> Site:
+        weights = join(source for source in found if source.only_params)
+        self.feeds |= found[operand].owners
+        name = base = "+".join(sorted(weights.params))
+        taken = {site.name for site in self.sites}
+        for n in itertools.count(2):
+            if name not in taken:
+                break
+            name = f"{base}#{n}"
+        where = tuple(Level(length, scan in weights.sliced) for scan, length in levels)
+        ref = op.outputs[0]
+        site = Site(
+            name, op.name, tuple(sorted(weights.params)), block, op, operand, op.inputs[operand], (ref,), where
+        )
+        self.sites.append(site)
+        return site
+
+    def enter(self, op: Op, found: list[Source], levels: tuple) -> list[Source]:
+        if op.name == "scan":
+            return self.scan(op, found, levels)
+        operands = found[1:] if op.name == "cond" else found
+        branches = [self.walk(block, operands, levels) for block in op.blocks]
+        return [join(each) for each in zip(*branches, strict=True)]
+
+    def scan(self, op: Op, found: list[Source], levels: tuple) -> list[Source]:
+        n, m = jx.scan_counts(op.eqn)
+        m += n
+        level = (next(self.scans), op.eqn.params["length"])
+        consts, carry = found[:n], found[n:m]
+        xs = [source._replace(sliced=source.sliced | {level[0]}) for source in found[m:]]
+        while True:  # until what is carried round comes from where it was said to come from
+            sites, unseen = len(self.sites), len(self.unseen)
+            out = self.walk(op.blocks[0], [*consts, *carry, *xs], (*levels, level))
+            after = [join([a, b]) for a, b in zip(carry, out, strict=False)]
+            if after == carry:
+                return [*after, *out[m - n :]]
+            carry = after
+            del self.sites[sites:], self.unseen[unseen:]
+
+
+def join(sources: Iterable[Source]) -> Source:
+    """Where a value made of these comes from."""
+    return reduce(lambda a, b: Source(*(x | y for x, y in zip(a, b, strict=True))), sources, Source())
+
+
+def _data_operand(op: Op, found: list[Source]) -> int | None:
+    """Which input is the data where the others are weights; None where the operation is no site."""
+    if op.name in WEIGHTED:
+        mine = list(enumerate(found[:2]))
+        if op.name == "gather" and not found[0].only_params:
+            return None
+    elif op.name.startswith("custom_") and contains(op.eqn, WEIGHTED):
+        mine = list(enumerate(found))  # a function with a derivative of its own
+    else:
+        return None
+    weights = [i for i, source in mine if source.only_params]
+    data = [i for i, source in mine if not source.params and (source.data or source.array)]
+    return data[0] if weights and len(data) == 1 else None
+
+
+def _tail(block: Block, ref: Ref, env: dict[Ref, Source]) -> tuple[tuple[Ref, ...], tuple[str, ...]]:
+    """The end of the layer: past layout and scaling to the addition of a bias, where there is one."""
+    users: dict[Ref, list[Op]] = {}
+    for op in block.ops:
+        for x in op.inputs:
+            if not isinstance(x, jx.Literal):
+                users.setdefault(x, []).append(op)
+    chain = [ref]
+    while len(users.get(chain[-1], ())) == 1 and chain[-1] not in block.outputs:
+        end, op = chain[-1], users[chain[-1]][0]
+        chain.append(op.outputs[0])
+        others = [x for x in op.inputs if x != end or isinstance(x, jx.Literal)]
+        known = [Source() if isinstance(x, jx.Literal) else env[x] for x in others]
+        if op.name in ("add", "add_any", "sub") and len(known) == 1 and known[0].only_params:
+            return tuple(chain), tuple(sorted(known[0].params))
+        scaled = op.name in ("mul", "div") and len(known) == 1 and known[0] == Source()
+        if op.name not in LAYOUT and not scaled:
+            break
+    return (ref,), ()
