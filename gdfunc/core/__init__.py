@@ -1,6 +1,6 @@
 """The core: the lift, tree arithmetic, numerics, records. Everything else stands on it; it imports only JAX."""
 
-from . import _jaxpr as jaxpr
+from . import jaxpr as jaxpr
 from ._activations import (
     Activation as Activation,
     activation as activation,

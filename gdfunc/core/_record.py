@@ -102,7 +102,7 @@ class Record:
         zero_gradient_moves: whether the formula moves a parameter whose gradients are all zero, or a function of the
             rule's fields that says so.
         ill_conditioned: why the formula magnifies rounding (eigenvectors, cancellation), where it does: a certificate
-            then counts errors in units of what one rounding of the gradients does to the rule itself.
+            then counts errors in units of what one rounding of its inputs does to the rule itself.
     """
 
     name: str

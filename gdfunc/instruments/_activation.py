@@ -46,8 +46,10 @@ def find_activations(block: Block, env: dict[Ref, Any]) -> Iterator[Activation]:
             users.setdefault(x, []).append(op)
         data = [x for x in taken if env[x].data]
         roots = {root.get(x, x) for x in data}
-        out = op.outputs[0] if op.outputs else None
-        if out is None or len(roots) != 1 or not is_pointwise(op.eqn) or not _same_shape(block, data, out):
+        if len(op.outputs) != 1 or len(roots) != 1 or not is_pointwise(op.eqn):
+            continue
+        out = op.outputs[0]
+        if not all(block.avals[x].shape == block.avals[out].shape for x in data):
             continue
         makers[out], root[out] = op, roots.pop()
         below = [name for x in data for name in names.get(x, ())]
@@ -70,10 +72,6 @@ def _name(found: list[str], last: Op) -> str:
     product = last.name == "mul" and not any(isinstance(x, jx.Literal) for x in last.inputs)
     names = [_TIMES_ITS_INPUT.get(name, name) if product else name for name in found]
     return next((name for name in names if name in NAMED), names[0])
-
-
-def _same_shape(block: Block, data: list[Ref], out: Ref) -> bool:
-    return all(block.avals[x].shape == block.avals[out].shape for x in data)
 
 
 def _nonlinear(op: Op, env: dict[Ref, Any]) -> list[str]:

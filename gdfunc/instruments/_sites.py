@@ -149,7 +149,8 @@ class _Finder:
 
 def join(sources: Iterable[Source]) -> Source:
     """Where a value made of these comes from."""
-    return reduce(lambda a, b: Source(*(x | y for x, y in zip(a, b, strict=True))), sources, Source())
+    either = lambda a, b: a | b  # noqa: E731
+    return reduce(lambda a, b: Source(*map(either, a, b)), sources, Source())
 
 
 def _data_operand(op: Op, found: list[Source]) -> int | None:

@@ -28,6 +28,7 @@ def trace(who: str, loss_fn: Callable, params: Tree, batch: Tree, has_aux: bool 
         ValueError: where the parameters are none, or the loss is no scalar.
     """
     check_params(params, who)
+    out: Any
     closed, out = jax.make_jaxpr(loss_fn, return_shape=True)(params, batch)
     if has_aux and not (isinstance(out, tuple) and len(out) == 2):
         raise ValueError(f"{who} with has_aux=True needs loss_fn to return (loss, aux), and it returned {out}")

@@ -1,7 +1,7 @@
 """Parity: are two update rules the same, and if not, where and why do they part?"""
 
 from ._accuracy import Accuracy as Accuracy, accuracy as accuracy
-from ._certify import certify as certify, growth as growth
+from ._certify import certify as certify
 from ._certify_all import certify_all as certify_all
 from ._closed_loop import ClosedLoop as ClosedLoop, closed_loop as closed_loop
 from ._compare import TOLERANCE as TOLERANCE, Comparison as Comparison, compare as compare
@@ -9,6 +9,7 @@ from ._coverage import Covered as Covered, coverage as coverage
 from ._divergence import Cause as Cause
 from ._explain import Trace as Trace, trace as trace
 from ._functions import CATALOGUES as CATALOGUES, names_of as names_of
+from ._growth import growth as growth
 from ._hypergradients import HyperGradient as HyperGradient, hypergradients as hypergradients
 from ._modes import MODES as MODES
 from ._port import port as port

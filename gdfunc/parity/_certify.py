@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from ..core import Record, Rule, Transformation, Twin, call_update, did_you_mean
 from ..rules import record as find_record
-from ._compare import amplification, describe, difference, run, run_all
+from ._compare import describe, difference, run_all
 from ._divergence import largest
 from ._functions import catalogue, certify_function
+from ._growth import growths
 from ._modes import MODES, Mode
 from ._recorded import key, recorded
 from ._rows import Certificate, Row, in_words, judge, versions
-from ._stream import Stream, stream
+from ._stream import stream
 from ._twins import Some, build, fields, translate
 from ._witnesses import transcribe
 
@@ -98,20 +98,18 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
                     beside[f"{twin.name} {i}"] = pair
     for mode in MODES:
         sizes: dict[str, dict[str, float]] = {}
+        grown = growths(ours, data, mode) if known.ill_conditioned else dict.fromkeys(ours, 1.0)
         papers = {i: transcribe(known, ours[f"ours {i}"], given, data, mode) for i, given in enumerate(known.settings)}
         for jit in (True,) if quick else (True, False):
             # Operation by operation is slow, and rounds no worse at a later step: a few steps are enough, in the same unit.
             part = data if jit else data.first(EAGER_STEPS)
             updates = run_all({**ours, **twins, **(beside if jit else {})}, part, mode, jit)
-            nudged = run_all(ours, pushed(part, mode), mode, jit) if known.ill_conditioned else {}
             for i, given in enumerate(known.settings):
                 rule, mine = ours[f"ours {i}"], updates[f"ours {i}"]
-                growth = amplification(mine, nudged[f"ours {i}"], mode) if nudged else 1.0
                 if jit:
                     sizes[f"ours {i}"] = {leaf: largest(u) for leaf, u in mine.items()}
-                new = _Rows(
-                    known, given, rule, mode, "jit" if jit else "eager", growth, {} if jit else sizes[f"ours {i}"]
-                )
+                own = {} if jit else sizes[f"ours {i}"]
+                new = _Rows(known, given, rule, mode, "jit" if jit else "eager", grown[f"ours {i}"], own)
                 if (paper := papers[i]) is not None:
                     rows.append(new.row("L0", "paper", mine, {leaf: u[: part.steps] for leaf, u in paper.items()}))
                 rows.extend(new.row("L2", name, mine, updates[f"{name} 0"]) for name in witnesses or {})
@@ -132,19 +130,6 @@ def _certify(known: Record, quick: bool, witnesses: Mapping[str, Any] | None = N
         if not any(row.settings == dict(each) for row in rows):
             without[in_words(each)] = "no witness has this setting"
     return Certificate(known.name, tuple(rows), without, versions())
-
-
-def growth(rule: Any, mode: Mode) -> float:
-    """What one rounding of the gradients does to a rule's updates on the stream, in rounding errors; 1 or more."""
-    data = stream()
-    return amplification(run(rule, data, mode), run(rule, pushed(data, mode), mode), mode)
-
-
-def pushed(data: Stream, mode: Mode) -> Stream:
-    """The same stream with every gradient moved by one rounding, up or down."""
-    random = np.random.RandomState(1)
-    move = lambda g: g * (1 + mode.eps * np.where(random.random_sample(g.shape) < 0.5, -1, 1))  # noqa: E731
-    return data._replace(gradients={leaf: move(g) for leaf, g in data.gradients.items()})
 
 
 @dataclass(frozen=True)

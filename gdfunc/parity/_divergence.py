@@ -93,7 +93,7 @@ class Comparison:
         assert self.values is not None
         text = (
             f"{self.first} and {self.second} part at step {self.step}, leaf {self.leaf!r}, index {self.index}: "
-            f"{self.values[0]:.9g} against {self.values[1]:.9g}; in all by {self.error:.3g} rounding errors of {self.mode}"
+            f"{told_apart(*self.values)}; in all by {self.error:.3g} rounding errors of {self.mode}"
         )
         if self.late:
             text += f". The second is {self.late} step late: moved back by it, most of its entries agree"
@@ -114,8 +114,14 @@ def _plain(x: Any) -> Any:
     return x if x is None or isinstance(x, (bool, int, str)) else repr(x)
 
 
+def told_apart(x: float, y: float) -> str:
+    """`0.1 against 0.0999993`: both with as many digits as it takes to tell them apart, six or more."""
+    digits = next((d for d in range(6, 17) if f"{x:.{d}g}" != f"{y:.{d}g}"), 17)
+    return f"{x + 0.0:.{digits}g} against {y + 0.0:.{digits}g}"
+
+
 def amplification(a: Updates, b: Updates, at: Mode) -> float:
-    """What one rounding of the gradients does to a rule, in rounding errors of its largest update: 1 or more."""
+    """What one rounding of its inputs does to a rule, in rounding errors of its largest update: 1 or more."""
     return max(1.0, difference(a, b, at, names=("", "")).error)
 
 

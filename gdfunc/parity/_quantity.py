@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import ArrayRule, RuleState, Transformation
 from ..rules import record_of
-from ._divergence import Comparison
+from ._divergence import Comparison, told_apart
 from ._explain import named
 from ._modes import Mode
 from ._run import rows, scan, start, step
@@ -49,12 +49,12 @@ def first_quantity(first: Any, second: Any, seen: Comparison, data: Stream, at: 
         size = np.max(np.abs(y), initial=np.finfo(at.dtype).tiny, where=np.isfinite(y))
         i = (seen.index or ()) if x.shape else ()
         if not abs(x[i] - y[i]) <= seen.tolerance * at.eps * size:
-            return f"{name}: {x[i] + 0.0:.6g} against {y[i] + 0.0:.6g} at step {seen.step}"
+            return f"{name}: {told_apart(x[i], y[i])} at step {seen.step}"
         same.append(name)
     if not same:
         return ""
     rest = f"{', '.join(same)} {'agree' if len(same) > 1 else 'agrees'}"
-    return f"the update itself: {seen.values[0]:.6g} against {seen.values[1]:.6g} at step {seen.step} ({rest})"
+    return f"the update itself: {told_apart(*seen.values)} at step {seen.step} ({rest})"
 
 
 def _formula(rule: Any, state: Any, row: tuple, leaf: str) -> dict[str, np.ndarray]:

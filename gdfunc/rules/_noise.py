@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from ..core import Tree
 
@@ -19,5 +19,7 @@ def gaussian(key: Array, tree: Tree) -> Tree:
     """
     leaves, structure = jax.tree.flatten(tree)
     keys = jax.random.split(key, len(leaves))
-    draw = lambda k, x: jax.random.normal(k, x.shape, jnp.float32).astype(x.dtype)  # noqa: E731
-    return structure.unflatten(draw(k, x) for k, x in zip(keys, leaves, strict=True))
+    z = [jax.random.normal(k, x.shape, jnp.float32) for k, x in zip(keys, leaves, strict=True)]
+    # Compiled into one kernel with what follows, some would round otherwise than in another program.
+    z = lax.optimization_barrier(z)
+    return structure.unflatten(z.astype(x.dtype) for z, x in zip(z, leaves, strict=True))

@@ -1,7 +1,5 @@
-import jax
-import jax.numpy as jnp
-
 from ..core import NonNegative, Rate, Scalar, TreeRule, rule, safe_sqrt, tree_map
+from ._noise import gaussian
 
 
 @rule
@@ -32,9 +30,5 @@ class NoisySGD(TreeRule):
 
     def step(self, grads, memory, params, t, key):
         sigma = safe_sqrt(self.eta / t**self.gamma)
-        leaves, structure = jax.tree.flatten(grads)
-        keys = jax.random.split(key, len(leaves))
-        z = structure.unflatten(
-            [jax.random.normal(k, g.shape, jnp.float32).astype(g.dtype) for k, g in zip(keys, leaves, strict=True)]
-        )
+        z = gaussian(key, grads)
         return tree_map(lambda g, z: -self.learning_rate * (g + sigma * z), grads, z), memory
