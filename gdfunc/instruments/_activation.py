@@ -21,10 +21,11 @@ class Activation:
 
 
 # Called functions that are activations whatever they are made of.
-NAMED = frozenset(
-    "celu elu gelu glu hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid logaddexp mish relu relu6 selu "
-    "sigmoid silu soft_sign softplus sparse_plus squareplus swish tanh".split()
-)
+NAMED = frozenset({
+    "celu", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
+    "log_sigmoid", "logaddexp", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_sign", "softplus",
+    "sparse_plus", "squareplus", "swish", "tanh",
+})  # fmt: skip
 _PRIMITIVES = {"tanh": "tanh", "logistic": "sigmoid", "erf": "gelu", "erfc": "gelu", "sin": "sin", "cos": "cos"}
 _TIMES_ITS_INPUT = {"tanh": "gelu", "sigmoid": "silu"}
 
@@ -45,13 +46,14 @@ def find_activations(block: Block, env: dict[Ref, Any]) -> Iterator[Activation]:
         for x in taken:
             users.setdefault(x, []).append(op)
         data = [x for x in taken if env[x].data]
-        roots = {root.get(x, x) for x in data}
+        roots = {root[x] if x in root else x for x in data}
         if len(op.outputs) != 1 or len(roots) != 1 or not is_pointwise(op.eqn):
             continue
-        out = op.outputs[0]
+        out: Ref = op.outputs[0]
         if not all(block.avals[x].shape == block.avals[out].shape for x in data):
             continue
-        makers[out], root[out] = op, roots.pop()
+        makers[out] = op
+        (root[out],) = roots
         below = [name for x in data for name in names.get(x, ())]
         names[out] = [*below, *_nonlinear(op, env)]
 
@@ -95,7 +97,7 @@ def _named(eqn: Any) -> Iterator[str]:
 
 
 def _squashing(op: Op) -> str:
-    """"tanh" or "sigmoid" where the operation is that and no more."""
+    """ "tanh" or "sigmoid" where the operation is that and no more."""
     eqn = op.eqn
     while (inner := jx.inner_jaxprs(eqn)) and len(jx.open_jaxpr(inner[0])[0].eqns) == 1:
         eqn = jx.open_jaxpr(inner[0])[0].eqns[0]

@@ -45,11 +45,13 @@ class Block:
 WEIGHTED = frozenset({"dot_general", "conv_general_dilated", "gather", "ragged_dot"})
 # Entered and rebuilt when values inside are to be looked at.
 ENTERED = frozenset({"scan", "cond", "remat2", "checkpoint", "remat", "shard_map"})
-POINTWISE = frozenset(
-    "abs add add_any and atan2 cbrt ceil clamp convert_element_type copy cos cosh copy_p div eq erf erf_inv erfc exp exp2 "
-    "expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min mul name ne neg not or pow rem round rsqrt "
-    "select_n sign sin sinh sqrt square stop_gradient sub tan tanh".split()
-)
+POINTWISE = frozenset({
+    "abs", "add", "add_any", "and", "atan2", "cbrt", "ceil", "clamp", "convert_element_type", "copy", "cos", "cosh",
+    "copy_p", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow",
+    "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "not", "or",
+    "pow", "rem", "round", "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub",
+    "tan", "tanh",
+})  # fmt: skip
 
 
 def read_program(closed: Any) -> Block:

@@ -4,14 +4,16 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..core import jaxpr as jx
 from ._activation import Activation, find_activations
 from ._program import WEIGHTED, Block, Op, Ref, contains
 
 # What may stand between a product and the addition of its bias.
-LAYOUT = frozenset("reshape transpose convert_element_type squeeze broadcast_in_dim copy sharding_constraint".split())
+LAYOUT = frozenset(
+    {"reshape", "transpose", "convert_element_type", "squeeze", "broadcast_in_dim", "copy", "sharding_constraint"}
+)
 
 
 class Source(NamedTuple):
@@ -55,6 +57,19 @@ class Site:
     @property
     def output(self) -> Ref:
         return self.chain[-1]
+
+    @property
+    def unit_axis(self) -> int:
+        """The axis of the output, counted from its end, along which its units (features, channels) lie."""
+        shape, eqn = self.block.avals[self.output].shape, self.op.eqn
+        if self.kind == "conv_general_dilated":
+            return eqn.params["dimension_numbers"].out_spec[1] - len(shape)
+        if self.kind == "dot_general":
+            (contracted, batched), weight = eqn.params["dimension_numbers"], 1 - self.operand
+            taken = (*contracted[weight], *batched[weight])
+            units = [n for i, n in enumerate(eqn.invars[weight].aval.shape) if i not in taken]
+            return next((i for i in range(-1, -len(shape) - 1, -1) if units and shape[i] == units[-1]), -1)
+        return -1
 
 
 def find_sites(program: Block, sources: list[Source]) -> tuple[list[Site], list[str]]:
@@ -118,9 +133,7 @@ class _Finder:
             name = f"{base}#{n}"
         where = tuple(Level(length, scan in weights.sliced) for scan, length in levels)
         ref = op.outputs[0]
-        site = Site(
-            name, op.name, tuple(sorted(weights.params)), block, op, operand, op.inputs[operand], (ref,), where
-        )
+        site = Site(name, op.name, tuple(sorted(weights.params)), block, op, operand, op.inputs[operand], (ref,), where)
         self.sites.append(site)
         return site
 

@@ -28,11 +28,10 @@ def trace(who: str, loss_fn: Callable, params: Tree, batch: Tree, has_aux: bool 
         ValueError: where the parameters are none, or the loss is no scalar.
     """
     check_params(params, who)
-    out: Any
     closed, out = jax.make_jaxpr(loss_fn, return_shape=True)(params, batch)
     if has_aux and not (isinstance(out, tuple) and len(out) == 2):
         raise ValueError(f"{who} with has_aux=True needs loss_fn to return (loss, aux), and it returned {out}")
-    loss = out[0] if has_aux else out
+    loss: Any = out[0] if has_aux else out
     if not hasattr(loss, "shape"):
         hint = "; for (loss, aux) give has_aux=True" if isinstance(loss, tuple) else ""
         raise ValueError(f"{who} needs loss_fn to return a scalar, and it returned a {type(loss).__name__}{hint}")

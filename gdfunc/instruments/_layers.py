@@ -1,0 +1,142 @@
+"""What every layer of a loss takes, gives and is asked to change: the whole arrays, of one batch."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..core import Tree
+from ._run import Probe
+from ._sites import Site
+from ._trace import Traced, probed_value_and_grad, trace
+
+
+class Layer(NamedTuple):
+    """One weighted operation of a loss, in the order of its run.
+
+    Layers that a scan walks through are given apart (`hidden/weight[3]`); weights that are used again at every turn of a
+    scan (time) are one layer, whose arrays have the turns on a leading axis. What the loss's gradient does not come
+    through (a branch not taken, under `stop_gradient`) is zero, and `reached` is False.
+    """
+
+    name: str  # the path of the parameter that it consumes
+    kind: str  # "dot_general", "conv_general_dilated", "gather", ...
+    weights: tuple[str, ...]  # the paths of all parameters in it
+    bias: tuple[str, ...]
+    activation_name: str  # "relu", "tanh", ...; "" where none follows
+    squashes: bool  # whether the activation is the plain tanh or sigmoid, whose ends are -1 or 0, and 1
+    unit_axis: int  # of output, counted from its end: where its units or channels lie
+    input: Array | None  # a; None for whole numbers (an embedding's)
+    output: Array  # z, the pre-activation: bias included
+    activation: Array | None  # phi(z); None where none follows
+    input_gradient: Array | None  # dL/da, of the whole loss: everything that a goes into
+    output_gradient: Array  # dL/dz
+    activation_gradient: Array | None  # dL/dphi(z)
+    reached: bool
+
+
+def layers(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool = False) -> tuple[Layer, ...]:
+    r"""Every layer's input, output, activation, and the loss's gradient with respect to each, of any JAX loss.
+
+    $$a_l \qquad z_l = W_l a_l + b_l \qquad \phi(z_l) \qquad
+    \frac{\partial L}{\partial a_l} \quad \frac{\partial L}{\partial z_l} \quad \frac{\partial L}{\partial \phi(z_l)}$$
+
+    The model stays as it is: the loss is traced, its weighted operations (products, convolutions, look-ups in
+    a table of parameters) are found by following the parameters, and it is run again with a probe at each. Loops, branches,
+    recomputation and shards are gone through; a `while` loop is not, as reverse-mode differentiation is not.
+
+    Args:
+        loss_fn: (params, batch) -> loss, a real scalar; with `has_aux`, (loss, aux).
+        params: a pytree of real floating-point arrays.
+        batch: whatever the loss takes; None for one that takes nothing.
+        has_aux: whether loss_fn returns (loss, aux).
+
+    Returns:
+        A `Layer` for each, in the order of the run. The cost is that of a gradient, and the memory of all arrays.
+
+    Raises:
+        ValueError: where the loss is no scalar, the parameters are none, or no parameter meets the data: then the loss
+            closes over its parameters, or has none that it multiplies.
+    """
+    traced = trace("layers", loss_fn, params, batch, has_aux)
+    check_found("layers", traced)
+    probes = {}
+    for site in traced.sites:
+        for ref, aval in looked_at(site):
+            if jnp.issubdtype(aval.dtype, jnp.floating):
+                probes[ref] = Probe(ref, _same, _same, aval, tuple(level.length for level in site.levels))
+
+    @jax.jit
+    def measure(params, batch):
+        return probed_value_and_grad(traced, probes, params, batch, has_aux)[2]
+
+    measured = measure(params, batch)
+    return tuple(itertools.chain.from_iterable(_apart(site, measured) for site in traced.sites))
+
+
+def check_found(who: str, traced: Traced) -> None:
+    """Raises ValueError where a loss has no layers to look at."""
+    if not traced.sites:
+        also = f" ({'; '.join(traced.unseen)})" if traced.unseen else ""
+        raise ValueError(
+            f"{who} needs a loss that multiplies its parameters with data, and found no such operation{also}: does loss_fn "
+            "use the params it is given, or does it close over its own?"
+        )
+
+
+def looked_at(site: Site) -> list[tuple[int, Any]]:
+    """(ref, shape and dtype) of a layer's input, output and activation."""
+    activations = [(each.ref, each.block.avals[each.ref]) for each in site.activations]
+    return [(ref, site.block.avals[ref]) for ref in (site.input, site.output)] + activations
+
+
+def layer_indices(site: Site) -> list[tuple[int, ...]]:
+    """The indices that tell a scan's layers apart; [()] where there is no such scan."""
+    return list(itertools.product(*(range(level.length) for level in site.levels if level.layers)))
+
+
+def layer_name(site: Site, index: Sequence[int]) -> str:
+    """`hidden/weight[3]`."""
+    return site.name + "".join(f"[{i}]" for i in index)
+
+
+def _same(x: Array) -> Array:
+    return x
+
+
+def _apart(site: Site, measured: dict[int, Any]) -> list[Layer]:
+    """A layer each from arrays that have the turns of the scans around them on leading axes."""
+    layer_axes = tuple(i for i, level in enumerate(site.levels) if level.layers)
+    found = []
+    for index in layer_indices(site):
+
+        def pick(ref: int | None, of: int, index: tuple[int, ...] = index) -> Any:
+            if ref is None or ref not in measured:
+                return None
+            return jnp.moveaxis(measured[ref][of], layer_axes, tuple(range(len(layer_axes))))[index]
+
+        last = site.activations[-1] if site.activations else None
+        activation = last.ref if last else None
+        gradient = pick(site.output, 1)
+        found.append(
+            Layer(
+                name=layer_name(site, index),
+                kind=site.kind,
+                weights=site.weights,
+                bias=site.bias,
+                activation_name=last.name if last else "",
+                squashes=bool(last and last.bounded),
+                unit_axis=site.unit_axis,
+                input=pick(site.input, 0),
+                output=pick(site.output, 0),
+                activation=pick(activation, 0),
+                input_gradient=pick(site.input, 1),
+                output_gradient=gradient,
+                activation_gradient=pick(activation, 1),
+                reached=bool(jnp.any(gradient != 0)),
+            )
+        )
+    return found
