@@ -13,7 +13,10 @@ if TYPE_CHECKING:
         clipping as clipping,
         core as core,
         data as data,
+        diagnosis as diagnosis,
+        gradients as gradients,
         init as init,
+        instruments as instruments,
         losses as losses,
         models as models,
         parity as parity,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
         masked as masked,
         rule as rule,
     )
+    from .diagnosis import diagnose as diagnose
     from .report import explain as explain
     from .training import bracket as bracket, train as train
 
@@ -41,7 +45,10 @@ _FOLDERS = (
     "clipping",
     "core",
     "data",
+    "diagnosis",
+    "gradients",
     "init",
+    "instruments",
     "losses",
     "models",
     "parity",
@@ -55,6 +62,7 @@ _NAMES = {
     **dict.fromkeys(
         ("ArrayRule", "Rule", "TreeRule", "apply_updates", "by_path", "chain", "in_axes", "masked", "rule"), "core"
     ),
+    "diagnose": "diagnosis",
     "explain": "report",
     "bracket": "training",
     "train": "training",

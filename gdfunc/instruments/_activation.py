@@ -46,7 +46,7 @@ def find_activations(block: Block, env: dict[Ref, Any]) -> Iterator[Activation]:
         for x in taken:
             users.setdefault(x, []).append(op)
         data = [x for x in taken if env[x].data]
-        roots = {root[x] if x in root else x for x in data}
+        roots = {root[x] if x in root else x for x in data}  # noqa: SIM401
         if len(op.outputs) != 1 or len(roots) != 1 or not is_pointwise(op.eqn):
             continue
         out: Ref = op.outputs[0]

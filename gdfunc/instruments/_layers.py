@@ -29,6 +29,10 @@ class Layer(NamedTuple):
     activation_name: str  # "relu", "tanh", ...; "" where none follows
     squashes: bool  # whether the activation is the plain tanh or sigmoid, whose ends are -1 or 0, and 1
     unit_axis: int  # of output, counted from its end: where its units or channels lie
+    weight_unit_axis: int  # of the weights: where their units lie
+    index: tuple[int, ...]  # which layer of stacked weights
+    first: bool  # whether the data come to it without having gone through another layer
+    turns: bool  # whether the arrays have the turns of a scan on their first axis
     input: Array | None  # a; None for whole numbers (an embedding's)
     output: Array  # z, the pre-activation: bias included
     activation: Array | None  # phi(z); None where none follows
@@ -61,8 +65,13 @@ def layers(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool
         ValueError: where the loss is no scalar, the parameters are none, or no parameter meets the data: then the loss
             closes over its parameters, or has none that it multiplies.
     """
-    traced = trace("layers", loss_fn, params, batch, has_aux)
-    check_found("layers", traced)
+    return look_at("layers", loss_fn, params, batch, has_aux)(params, batch)[2]
+
+
+def look_at(who: str, loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool = False) -> Callable:
+    """(params, batch) -> (loss, gradients, layers), compiled once for all parameters and batches of these shapes."""
+    traced = trace(who, loss_fn, params, batch, has_aux)
+    check_found(who, traced)
     probes = {}
     for site in traced.sites:
         for ref, aval in looked_at(site):
@@ -70,11 +79,15 @@ def layers(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool
                 probes[ref] = Probe(ref, _same, _same, aval, tuple(level.length for level in site.levels))
 
     @jax.jit
-    def measure(params, batch):
-        return probed_value_and_grad(traced, probes, params, batch, has_aux)[2]
+    def measure(params: Tree, batch: Tree) -> tuple[Array, Tree, dict]:
+        (loss, _), grads, measured = probed_value_and_grad(traced, probes, params, batch, has_aux)
+        return loss, grads, measured
 
-    measured = measure(params, batch)
-    return tuple(itertools.chain.from_iterable(_apart(site, measured) for site in traced.sites))
+    def look(params: Tree, batch: Tree) -> tuple[Array, Tree, tuple[Layer, ...]]:
+        loss, grads, measured = measure(params, batch)
+        return loss, grads, tuple(itertools.chain.from_iterable(_apart(site, measured) for site in traced.sites))
+
+    return look
 
 
 def check_found(who: str, traced: Traced) -> None:
@@ -130,6 +143,10 @@ def _apart(site: Site, measured: dict[int, Any]) -> list[Layer]:
                 activation_name=last.name if last else "",
                 squashes=bool(last and last.bounded),
                 unit_axis=site.unit_axis,
+                weight_unit_axis=site.weight_unit_axis,
+                index=index,
+                first=site.first,
+                turns=not all(level.layers for level in site.levels),
                 input=pick(site.input, 0),
                 output=pick(site.output, 0),
                 activation=pick(activation, 0),

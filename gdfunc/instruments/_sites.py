@@ -51,6 +51,7 @@ class Site:
     input: Ref
     chain: tuple[Ref, ...]  # from the product to the end of the layer
     levels: tuple[Level, ...]
+    first: bool  # whether the data come to it without having gone through another site
     bias: tuple[str, ...] = ()
     activations: list[Activation] = field(default_factory=list)
 
@@ -65,10 +66,20 @@ class Site:
         if self.kind == "conv_general_dilated":
             return eqn.params["dimension_numbers"].out_spec[1] - len(shape)
         if self.kind == "dot_general":
-            (contracted, batched), weight = eqn.params["dimension_numbers"], 1 - self.operand
-            taken = (*contracted[weight], *batched[weight])
-            units = [n for i, n in enumerate(eqn.invars[weight].aval.shape) if i not in taken]
-            return next((i for i in range(-1, -len(shape) - 1, -1) if units and shape[i] == units[-1]), -1)
+            units = eqn.invars[1 - self.operand].aval.shape[self.weight_unit_axis]
+            return next((i for i in range(-1, -len(shape) - 1, -1) if shape[i] == units), -1)
+        return -1
+
+    @property
+    def weight_unit_axis(self) -> int:
+        """The axis of the weights along which their units lie."""
+        if self.kind == "conv_general_dilated":
+            return self.op.eqn.params["dimension_numbers"].rhs_spec[0]
+        if self.kind == "dot_general":
+            contracted, batched = self.op.eqn.params["dimension_numbers"]
+            taken = {*contracted[1 - self.operand], *batched[1 - self.operand]}
+            free = [i for i in range(len(self.op.eqn.invars[1 - self.operand].aval.shape)) if i not in taken]
+            return free[-1] if free else -1
         return -1
 
 
@@ -131,9 +142,18 @@ class _Finder:
             if name not in taken:
                 break
             name = f"{base}#{n}"
-        where = tuple(Level(length, scan in weights.sliced) for scan, length in levels)
-        ref = op.outputs[0]
-        site = Site(name, op.name, tuple(sorted(weights.params)), block, op, operand, op.inputs[operand], (ref,), where)
+        site = Site(
+            name=name,
+            kind=op.name,
+            weights=tuple(sorted(weights.params)),
+            block=block,
+            op=op,
+            operand=operand,
+            input=op.inputs[operand],
+            chain=(op.outputs[0],),
+            levels=tuple(Level(length, scan in weights.sliced) for scan, length in levels),
+            first=not found[operand].owners,
+        )
         self.sites.append(site)
         return site
 

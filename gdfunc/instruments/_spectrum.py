@@ -38,7 +38,7 @@ def hessian_trace(
     $$\operatorname{tr} H = \mathbb{E}[z^\top H z], \quad z_i = \pm 1 \qquad
     \operatorname{Var}[z^\top H z] = 2 \sum_{i \ne j} H_{ij}^2$$
 
-    Each probe costs about two gradients.
+    Each probe costs two to two and a half gradients.
 
     Args:
         loss_fn: (params, batch) -> (), the loss.
@@ -87,8 +87,8 @@ def spectral_density(
     $$\frac1n \sum_i f(\lambda_i) \approx \frac1m \sum_{l=1}^m \sum_{j=1}^k w_{lj} f(\theta_{lj})$$
 
     Exact for polynomials f up to degree 2 k - 1, but for the noise of the m random starts. Costs `probes * steps`
-    products, about two gradients each, one after the other, and memory for `steps` copies of the parameters: an
-    instrument for a checkpoint rather than for every step.
+    products of two to two and a half gradients, one after the other, and memory for `steps` copies of the parameters:
+    an instrument for a checkpoint rather than for every step.
 
     Args:
         loss_fn: (params, batch) -> (), the loss.
@@ -130,5 +130,5 @@ def smooth_density(density: SpectralDensity, grid: Array, width: float | Array) 
     Returns:
         phi, (points,), in units of 1 / eigenvalue; its integral is 1.
     """
-    bells = jax.scipy.stats.norm.pdf(jnp.asarray(grid)[:, None], density.nodes.ravel(), width)
+    bells = jax.scipy.stats.norm.pdf(jnp.asarray(grid)[:, None], density.nodes.reshape(1, -1), width)
     return bells @ density.weights.ravel()

@@ -20,8 +20,8 @@ def sharpness_ratio(value: Any, rule: Any, step: Any = 0, preconditioned: bool =
 
     The limits are those of the rule's linear recurrence on a quadratic (Cohen et al. 2021, ICLR,
     <https://arxiv.org/abs/2103.00065>; for Adam, its preconditioner held, Cohen et al. 2022,
-    <https://arxiv.org/abs/2207.14484>: 38 / eta at beta_1 = 0.9). Training on the whole data drifts to 1 and stays about
-    it, so one reading above 1 is no alarm. With small batches the ratio settles lower.
+    <https://arxiv.org/abs/2207.14484>: 38 / eta at beta_1 = 0.9). Training on the whole data drifts to 1 and stays
+    about it, so one reading above 1 is no alarm. With small batches the ratio settles lower.
 
     Args:
         value: lambda, in units of L / p**2, or with `preconditioned` in units of p: 1 / eta.
@@ -30,8 +30,8 @@ def sharpness_ratio(value: Any, rule: Any, step: Any = 0, preconditioned: bool =
         preconditioned: whether the value is of $P^{-1} H$.
 
     Returns:
-        The ratio, shaped as `value`, without unit; None for a rule whose limit is not known here (a chain, weight decay,
-        others' rules), and where the value is of another matrix than the rule's limit.
+        The ratio, shaped as `value`, without unit; None for a rule whose limit is not known here (a chain, weight
+        decay, others' rules), and where the value is of another matrix than the rule's limit.
     """
     if type(rule) not in (SGD, HeavyBall, Adam) or preconditioned != (type(rule) is Adam):
         return None

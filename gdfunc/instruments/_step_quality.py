@@ -1,4 +1,4 @@
-"""How good a step was: where on the loss's slope it landed, what it won, how it agrees with others, how far they led."""
+"""How good a step was: where on the slope it landed, what it won, how it agrees with others, how far they led."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class StepEnds(NamedTuple):
 def step_ends(loss_fn: Callable[[Tree, Tree], Array], params: Tree, updates: Tree, batch: Tree) -> StepEnds:
     """The loss and its slope along the step that was really made, at both of its ends.
 
-    Two forward-mode passes, together little more than one gradient.
+    Two forward-mode passes, together about two gradients.
 
     Args:
         loss_fn: (params, batch) -> (), the loss.
@@ -51,7 +51,7 @@ def step_ends(loss_fn: Callable[[Tree, Tree], Array], params: Tree, updates: Tre
 
 
 def alpha(ends: StepEnds) -> Array:
-    r"""Where a step lands on the parabola that best fits its two ends (Schneider, Dangel & Hennig 2021, NeurIPS, <https://arxiv.org/abs/2102.06604>, section 2.1).
+    r"""Where a step lands on the parabola that best fits its two ends (Schneider, Dangel & Hennig 2021, NeurIPS, <https://arxiv.org/abs/2102.06604>).
 
     $$\phi(s) \approx c + b s + \tfrac12 a s^2, \quad 0 \le s \le 1 \qquad
     \alpha = -\frac{\hat b + \hat a}{\hat b} = -\frac{\phi'_1 + r / 10}{\phi'_0 + r / 10},
@@ -78,8 +78,8 @@ def alpha(ends: StepEnds) -> Array:
 def loss_after_before(loss_fn: Callable[[Tree, Tree], Array], params: Tree, updates: Tree, batch: Tree) -> Array:
     r"""The loss after a step over the loss before it, on the same batch: $L(p + u) / L(p)$.
 
-    1 or more on the batch that the step was computed from, and the step was too long. Two forward passes; of losses
-    that are positive.
+    1 or more on the batch that the step was computed from, and the step was too long. For losses that are positive. Two
+    forward passes, together less than one gradient.
 
     Args:
         loss_fn: (params, batch) -> (), the loss.

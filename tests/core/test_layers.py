@@ -17,7 +17,7 @@ LAYERS = {
     **dict.fromkeys(("schedules", "losses", "init", "data", "gradients"), 1),
     **dict.fromkeys(("rules", "clipping", "models", "theory"), 2),
     **dict.fromkeys(("parity", "instruments"), 3),
-    **dict.fromkeys(("training", "testing"), 4),
+    **dict.fromkeys(("training", "testing", "diagnosis"), 4),
     "sweeps": 5,
     "report": 6,
     "cli": 7,

@@ -1,0 +1,4 @@
+"""Diagnosis: which layer is at fault, on what evidence, and what mends it."""
+
+from ._diagnose import diagnose as diagnose
+from ._finding import KINDS as KINDS, Diagnosis as Diagnosis, Finding as Finding, Remedy as Remedy

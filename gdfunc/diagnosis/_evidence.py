@@ -1,0 +1,131 @@
+"""The numbers that findings are made of: one row a layer, from one batch forward and back."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ..core import Tree, leaf_paths
+from ..instruments import Layer
+
+
+class Row(NamedTuple):
+    """A layer's numbers, in float64; NaN where there is none."""
+
+    name: str
+    activation: str
+    feeds: bool  # whether another layer comes after it
+    output_rms: float  # of z
+    gradient_norm: float  # of dL/dz, over the whole batch
+    turns: tuple[float, ...]  # the same at each turn of a scan that uses the weights again
+    zeros: float  # the share of activations that are 0
+    dead: float  # the share of units that are 0 for the whole batch
+    saturated: float  # the share of a tanh's or sigmoid's values at its ends
+    distinct: float  # the share of units whose weights and gradients differ from all others'
+    rank: float  # the effective rank of the activations, a number of directions
+    reached: bool
+
+
+class Evidence(NamedTuple):
+    """What one batch shows: the loss, a row a layer, the gradient, the first layer's input."""
+
+    loss: float
+    rows: list[Row]
+    grads: Tree
+    inputs: list[np.ndarray]  # what first layers take, (examples, features)
+    layers: tuple[Layer, ...]
+
+
+# A tanh beyond 0.97 has lost 94 % of its slope, and so has a sigmoid outside (0.015, 0.985).
+_ENDS = {"tanh": (-0.97, 0.97), "sigmoid": (0.015, 0.985)}
+
+
+def gather(look: Callable, params: Tree, batch: Tree) -> Evidence:
+    """Looks at one batch. Its cost is that of a gradient, and the memory of all arrays between the layers.
+
+    Args:
+        look: what `instruments.look_at` gives for the loss.
+        params: the parameters.
+        batch: the batch.
+    """
+    loss, grads, found = look(params, batch)
+    weights = dict(zip(leaf_paths(params), jax.tree.leaves(params), strict=True))
+    slopes = dict(zip(leaf_paths(params), jax.tree.leaves(grads), strict=True))
+    rows = [_row(layer, weights, slopes, last=i == len(found) - 1) for i, layer in enumerate(found)]
+    entered = [_examples(layer.input) for layer in found if layer.first and layer.input is not None]
+    return Evidence(float(loss), rows, grads, entered, found)
+
+
+def _row(layer: Layer, weights: dict, slopes: dict, last: bool) -> Row:
+    z, slope = wide(layer.output), wide(layer.output_gradient)
+    a = None if layer.activation is None else wide(layer.activation)
+    axis = layer.unit_axis if a is not None and a.shape == z.shape else -1
+    rest = () if a is None else tuple(i for i in range(a.ndim) if i != a.ndim + axis)
+    low, high = _ENDS.get(layer.activation_name, (-np.inf, np.inf)) if layer.squashes else (-np.inf, np.inf)
+    return Row(
+        name=layer.name,
+        activation=layer.activation_name,
+        feeds=not last,
+        output_rms=float(np.sqrt(np.mean(z**2))),
+        gradient_norm=float(np.sqrt(np.sum(slope**2))),
+        turns=tuple(np.sqrt(np.sum(slope**2, axis=tuple(range(1, slope.ndim))))) if layer.turns else (),
+        zeros=np.nan if a is None else float(np.mean(a == 0)),
+        dead=np.nan if a is None else float(np.mean(np.all(a == 0, axis=rest))),
+        saturated=np.nan if a is None or not layer.squashes else float(np.mean((a < low) | (a > high))),
+        distinct=_distinct(layer, weights, slopes),
+        rank=np.nan if a is None else _rank(np.moveaxis(a, axis, -1)),
+        reached=layer.reached,
+    )
+
+
+def _distinct(layer: Layer, weights: dict, slopes: dict) -> float:
+    """The share of units that are not the same as another one, and stay so because their gradients are the same too."""
+    if layer.kind != "dot_general" or len(layer.weights) != 1 or layer.output.shape[layer.unit_axis] < 2:
+        return np.nan
+    index = tuple(int(i) for i in layer.index)
+    w, g = (np.asarray(x[layer.weights[0]], np.float64)[index] for x in (weights, slopes))
+    if w.ndim != 2:
+        return np.nan
+    n = layer.output.shape[layer.unit_axis]
+    units = layer.weight_unit_axis if w.shape[layer.weight_unit_axis] == n else w.shape.index(n) if n in w.shape else 1
+    both = np.stack([w, g / (np.max(np.abs(g)) or 1.0)])
+    columns = np.moveaxis(both, 1 + units, 0).reshape(w.shape[units], -1)
+    scale = np.max(np.abs(columns)) or 1.0
+    return len(np.unique(np.round(columns / scale, 6), axis=0)) / len(columns)
+
+
+def _rank(a: np.ndarray) -> float:
+    """exp of the entropy of the centred activations' normalised singular values (Roy & Vetterli 2007, EUSIPCO)."""
+    x = a.reshape(-1, a.shape[-1])[:512]
+    x = x - x.mean(0)
+    if not np.all(np.isfinite(x)):
+        return np.nan
+    s = np.linalg.svd(x, compute_uv=False)
+    if not s.sum() > 0:
+        return 0.0
+    p = s[s > 0] / s.sum()
+    return float(np.exp(-np.sum(p * np.log(p))))
+
+
+def _examples(x: Any) -> np.ndarray:
+    x = wide(x)
+    return x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x[:, None]
+
+
+def wide(x: Any) -> np.ndarray:
+    """A NumPy copy in float64."""
+    return np.asarray(x).astype(np.float64)
+
+
+def slope_of(norms: Sequence[float]) -> float:
+    r"""How many decades a gradient's norm grows a layer, from the first to the last: the median slope of all pairs (Theil 1950).
+
+    $$\mathrm{median}_{i < j} \frac{\log_{10} n_i - \log_{10} n_j}{j - i}$$
+
+    Positive where gradients explode on the way back, negative where they vanish. A median: branches beside the main
+    line do not tilt it. A norm, not a mean square: it is what a layer of any width hands on.
+    """
+    y = np.log10(np.maximum(np.asarray(norms, np.float64), 1e-300))
+    pairs = [(y[i] - y[j]) / (j - i) for j in range(len(y)) for i in range(j)]
+    return float(np.median(pairs)) if pairs else 0.0

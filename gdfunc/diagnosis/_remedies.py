@@ -1,0 +1,140 @@
+"""Remedies, each tried on the network at hand: other weights, another input, another rate."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..core import Tree, leaf_paths
+from ..instruments import Layer
+from ._evidence import Evidence, gather, slope_of, wide
+from ._finding import Finding, Remedy
+from ._rules import examine
+
+# Gains that keep the size of a signal (He et al. 2015; Glorot & Bengio 2010; 5/3 as PyTorch has it for tanh).
+_GAINS = {"relu": 2**0.5, "leaky_relu": 2**0.5, "gelu": 2**0.5, "silu": 2**0.5, "elu": 2**0.5, "tanh": 5 / 3}
+_WEIGHTS = ("symmetric_init", "dead_units", "saturation", "vanishing", "exploding", "rank_collapse")
+
+
+def with_remedies(
+    found: list[Finding], seen: Evidence, look: Callable, params: Tree, batch: Tree, key: jax.Array
+) -> list[Finding]:
+    """The findings, each with the remedies that apply to it, the best first.
+
+    A remedy is tried by looking at the same batch again under it.
+    """
+    kinds = {finding.kind for finding in found}
+    tried: list[tuple[str, tuple[str, ...], Evidence]] = []
+    if kinds & set(_WEIGHTS):
+        name, redrawn = redraw(params, seen.layers, key)
+        tried.append((name, _WEIGHTS, gather(look, redrawn, batch)))
+        name = "LSUV: each layer's weights scaled until its output has mean square 1"
+        tried.append((name, _WEIGHTS, gather(look, rescale(look, params, batch, seen.layers), batch)))
+    if "poorly_scaled_input" in kinds:
+        name = "standardise the inputs: (x - mean) / std of each feature"
+        tried.append((name, ("poorly_scaled_input",), gather(look, params, standardised(batch))))
+    return [dataclasses.replace(each, remedies=tuple(_ranked(each, tried, kinds))) for each in found]
+
+
+def _ranked(finding: Finding, tried: list, kinds: set[str]) -> list[Remedy]:
+    remedies = [_judged(finding, name, evidence, kinds) for name, mends, evidence in tried if finding.kind in mends]
+    order = sorted(remedies, key=lambda remedy: not remedy.helps)
+    return [*order, *(Remedy(words, finding.value) for words in _WORDS.get(finding.kind, ()))]
+
+
+def _judged(finding: Finding, name: str, evidence: Evidence, known: set[str]) -> Remedy:
+    found = examine(evidence)
+    again = [each for each in found if each.kind == finding.kind]
+    same = next((each for each in again if each.layer == finding.layer), again[0] if again else None)
+    after = _number(finding, evidence) if same is None else same.value
+    return Remedy(name, finding.value, after, helps=not again and all(each.kind in known for each in found))
+
+
+def _number(finding: Finding, seen: Evidence) -> float:
+    """The finding's number in other evidence, in which it is none."""
+    row = next((row for row in seen.rows if row.name == finding.layer), None)
+    norms = [row.gradient_norm for row in seen.rows if row.feeds and row.gradient_norm > 0]
+    if finding.kind in ("vanishing", "exploding"):
+        turns = row.turns if row is not None and finding.unit.endswith("turn") else norms
+        return slope_of([n for n in turns if n > 0])
+    names = {"symmetric_init": "distinct", "dead_units": "dead", "saturation": "saturated"}
+    if row is not None and finding.kind in names:
+        return float(getattr(row, names[finding.kind]))
+    if finding.kind == "rank_collapse":
+        ranks = [row.rank for row in seen.rows if row.rank > 0]
+        return ranks[-1] / ranks[0] if ranks else float("nan")
+    return float(np.sqrt(np.mean(seen.inputs[0] ** 2))) if seen.inputs else float("nan")
+
+
+def redraw(params: Tree, found: tuple[Layer, ...], key: jax.Array) -> tuple[str, Tree]:
+    """(its name, the parameters with weights drawn anew at the size that their activation asks for, and biases 0)."""
+    leaves = dict(zip(leaf_paths(params), jax.tree.leaves(params), strict=True))
+    fresh, names = dict(leaves), []
+    for i, layer in enumerate(found):
+        for path in layer.bias:
+            fresh[path] = jnp.zeros_like(leaves[path])
+        if len(layer.weights) != 1 or layer.kind == "gather":
+            continue
+        path, w = layer.weights[0], leaves[layer.weights[0]]
+        gain = _GAINS.get(layer.activation_name, 1.0)
+        names.append(_initialiser(layer.activation_name))
+        depth = len(layer.index)
+        units = layer.output.shape[layer.unit_axis]
+        fan_in = max(1, int(np.prod(w.shape[depth:])) // units)
+        draw = gain / fan_in**0.5 * jax.random.normal(jax.random.fold_in(key, i), w.shape[depth:], jnp.float32)
+        fresh[path] = fresh[path].at[layer.index].set(draw.astype(w.dtype))
+    return max(set(names), key=names.count), jax.tree.unflatten(jax.tree.structure(params), fresh.values())
+
+
+def _initialiser(activation: str) -> str:
+    if activation in ("", "sigmoid"):
+        return "init.xavier_normal(), biases 0"
+    return f"init.he_normal({activation!r}), biases 0"
+
+
+def rescale(look: Callable, params: Tree, batch: Tree, found: tuple[Layer, ...], passes: int = 4) -> Tree:
+    """Weights scaled until every layer's output has mean square 1 (Mishkin & Matas 2016, ICLR, LSUV).
+
+    A layer's output grows with its own scale and with those before it: it is divided by its size over that of the layer
+    before. Once is enough for relu in a row; branches and squashing functions take a few passes.
+    """
+    for _ in range(passes):
+        leaves, before = dict(zip(leaf_paths(params), jax.tree.leaves(params), strict=True)), 1.0
+        for layer in found:
+            size = float(np.sqrt(np.mean(wide(layer.output) ** 2)))
+            if len(layer.weights) == 1 and layer.kind != "gather" and 0 < size < np.inf:
+                path = layer.weights[0]
+                leaves[path] = leaves[path].at[layer.index].multiply(before / size)
+                before = size
+        params = jax.tree.unflatten(jax.tree.structure(params), leaves.values())
+        found = look(params, batch)[2]
+    return params
+
+
+def standardised(batch: Tree) -> Tree:
+    """The batch with each feature of its floating-point arrays of two or more axes at mean 0 and variance 1."""
+
+    def one(x: Any) -> Any:
+        x = jnp.asarray(x)
+        if x.ndim < 2 or not jnp.issubdtype(x.dtype, jnp.floating):
+            return x
+        std = jnp.std(x, axis=0)
+        return (x - jnp.mean(x, axis=0)) / jnp.where(std > 0, std, 1)
+
+    return jax.tree.map(one, batch)
+
+
+_WORDS = {
+    "vanishing": (
+        "an activation whose slope is near 1 (relu, gelu) in place of a sigmoid",
+        "residual branches, or normalised layers",
+    ),
+    "exploding": ("clipping.ClipByGlobalNorm(1.0) before the rule", "residual branches, or normalised layers"),
+    "dead_units": ("leaky_relu or gelu, whose slope below 0 is not 0", "a lower learning rate"),
+    "saturation": ("normalised layers before the activation",),
+    "rank_collapse": ("residual branches, or normalised layers",),
+    "unreached_parameters": ("use the parameter in the loss, or leave it out of the tree",),
+}
