@@ -1,15 +1,12 @@
 """`gdfunc compare`."""
 
-import importlib
 import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from .. import rules
-from ..core import did_you_mean
 from ..parity import Recording, compare
+from ._own import own
 from ._parse import settings
 
 
@@ -59,18 +56,10 @@ def thing(name: str, given: Sequence[str]) -> Any:
         return Recording.load(name)
     if "." not in name:
         return rules.get(name, **hyper)
-    module, _, attribute = name.rpartition(".")
-    if module.partition(".")[0] == "torch":
+    if name.partition(".")[0] == "torch":
         raise ValueError(f"compare needs a recording of {name}: gdfunc.parity.Recording saves one as .npz")
-    if str(Path.cwd()) not in sys.path:  # a user's own module, beside which the command is run
-        sys.path.append(str(Path.cwd()))
+    make = own("compare", name)
     try:
-        made = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"compare finds no module {error.name!r} for {name!r}") from error
-    if not hasattr(made, attribute):
-        raise did_you_mean(module, attribute, [each for each in dir(made) if not each.startswith("_")])
-    try:
-        return getattr(made, attribute)(**hyper)
+        return make(**hyper)
     except TypeError as error:
         raise ValueError(f"{name} needs other settings: {error}") from error

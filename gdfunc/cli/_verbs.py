@@ -153,4 +153,86 @@ def port(
     return show_port(text, to, json)
 
 
-VERBS = {"port": port, "rules": rules, "parity": parity, "compare": compare, "train": train}
+def diagnose(
+    target: Annotated[Positional[str], arg(metavar="MODULE:FUNCTION")] = "",
+    /,
+    data: Words = ("digits",),
+    model: Words = ("mlp",),
+    init: Words = (),
+    loss: Words = (),
+    rule: Words = (),
+    batch_size: int = 256,
+    steps: int = 5,
+    seed: int = 0,
+    fail_on: str = "",
+    json: bool = False,
+) -> int:
+    """Says which layer of a network is at fault, on what evidence, and what mends it; 1 where --fail-on names the fault.
+
+    gdfunc diagnose my_module:make, where make() returns (loss_fn, params, batch) and loss_fn(params, batch) is any
+    JAX loss; or one of our models by the options of `gdfunc train`: --model mlp depth=30 activation=sigmoid.
+
+    Args:
+        target: a function of yours; one of our models if not given.
+        data: the data set of one of our models.
+        model: mlp, deep_linear or rnn, with their options.
+        init: how weights are drawn.
+        loss: the loss.
+        rule: an update rule, whose first updates are judged too.
+        batch_size: rows of the batch that is looked at.
+        steps: updates made to judge the rule.
+        seed: of the parameters.
+        fail_on: kinds of findings, between which stands a comma, for which to exit with 1; any for all.
+        json: print JSON.
+    """
+    from ._diagnose import show_diagnosis
+
+    return show_diagnosis(target, data, model, init, loss, rule, batch_size, steps, seed, fail_on, json)
+
+
+def report(
+    run: Positional[Path],
+    /,
+    against: Path | None = None,
+    out: Path | None = None,
+) -> int:
+    """Writes a run as one page of HTML that opens without a network: its findings, depth against step, curves, layers.
+
+    Args:
+        run: the run's folder, complete or still being written.
+        against: another run's folder; the page then shows what changed from it.
+        out: the page's file; report.html in the run's folder if not given.
+    """
+    from ._report import write_report
+
+    return write_report(run, against, out)
+
+
+def watch(
+    run: Positional[Path],
+    /,
+    every: float = 1.0,
+    once: bool = False,
+) -> int:
+    """Shows a run in the terminal while it goes on: findings, loss, and every layer's latest numbers. Ctrl-C ends it.
+
+    Args:
+        run: the run's folder.
+        every: seconds between two looks.
+        once: show it as it stands, and end.
+    """
+    from ._report import watch_run
+
+    return watch_run(run, every, once)
+
+
+VERBS = {
+    "port": port,
+    "rules": rules,
+    "parity": parity,
+    "compare": compare,
+    "train": train,
+    "diagnose": diagnose,
+    "report": report,
+    "watch": watch,
+}

@@ -1,4 +1,43 @@
 """Instruments: what a network's layers carry, forward and backward, for any JAX loss without a change to the model."""
 
+from ._batch_tests import (
+    inner_product_test as inner_product_test,
+    norm_test as norm_test,
+    orthogonality_test as orthogonality_test,
+)
+from ._curvature import (
+    TopEigenvalue as TopEigenvalue,
+    hessian_vector_product as hessian_vector_product,
+    top_eigenvalue as top_eigenvalue,
+)
+from ._histogram import exponent_histogram as exponent_histogram
+from ._lanczos import Lanczos as Lanczos, lanczos as lanczos
 from ._layers import Layer as Layer, layers as layers, look_at as look_at
+from ._noise import (
+    NoiseScale as NoiseScale,
+    example_gradient_norms as example_gradient_norms,
+    example_projections as example_projections,
+    noise_scale as noise_scale,
+)
 from ._nonfinite import NonFinite as NonFinite, find_nonfinite as find_nonfinite
+from ._rank import (
+    effective_rank as effective_rank,
+    jacobian_singular_values as jacobian_singular_values,
+    mean_pairwise_cosine as mean_pairwise_cosine,
+)
+from ._spectrum import (
+    HessianTrace as HessianTrace,
+    SpectralDensity as SpectralDensity,
+    hessian_trace as hessian_trace,
+    smooth_density as smooth_density,
+    spectral_density as spectral_density,
+)
+from ._stability import adam_preconditioner as adam_preconditioner, sharpness_ratio as sharpness_ratio
+from ._step_quality import (
+    StepEnds as StepEnds,
+    alpha as alpha,
+    distance_travelled as distance_travelled,
+    gradient_cosine as gradient_cosine,
+    loss_after_before as loss_after_before,
+    step_ends as step_ends,
+)

@@ -38,8 +38,8 @@ def mean_pairwise_cosine(activations: Array) -> Array:
     $$\frac{1}{m (m-1)} \sum_{i \ne j} \hat a_i^\top \hat a_j
     = \frac{\lVert \sum_i \hat a_i \rVert^2 - m}{m (m-1)} \qquad \hat a_i = a_i / \lVert a_i \rVert$$
 
-    At 1 the network cannot tell its inputs apart at this layer (Martens et al. 2021, <https://arxiv.org/abs/2110.01765>,
-    follow it through depth as the c-value).
+    At 1 the network cannot tell its inputs apart at this layer. Martens et al. 2021,
+    <https://arxiv.org/abs/2110.01765>, follow it through depth as the c-value.
 
     Args:
         activations: (n, d), one row an example; rows of zeros have no direction and are left out.
@@ -87,7 +87,7 @@ def jacobian_singular_values(f: Callable[[Array], Array], x: Array) -> Array:
 def _matrix(who: str, activations: Array) -> Array:
     if jnp.ndim(activations) != 2:
         raise ValueError(
-            f"{who} needs (examples, units), and was given shape {jnp.shape(activations)}: reshape positions and channels "
-            "into one or the other"
+            f"{who} needs (examples, units), and was given shape {jnp.shape(activations)}: reshape positions and "
+            "channels into one or the other"
         )
     return wide(jnp.asarray(activations))

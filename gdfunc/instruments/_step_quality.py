@@ -59,8 +59,7 @@ def alpha(ends: StepEnds) -> Array:
 
     -1 is where the step started, 0 the minimum, 1 the same height on the other side; above 1 the step climbs. The two
     losses and slopes overdetermine the parabola: $\hat a, \hat b$ are its least squares fit, all four weighted alike,
-    where the paper weighs them by their noise over the batch. The weights matter as far as r is not 0, which it is on a
-    parabola.
+    where the paper weighs them by their noise over the batch; on a parabola r is 0 and the weights do not matter.
     Below -1 the step went uphill, away from the minimum; -1 is also given, as in the paper's program, where the
     parabola opens downwards and has none.
 

@@ -1,6 +1,9 @@
 """Tables, pages and pictures: reads records and results, computes nothing."""
 
+from ._backward import backward_figure as backward_figure, backward_page as backward_page
+from ._dashboard import watch as watch
 from ._deviations import certified as certified, deviations as deviations, deviations_page as deviations_page
+from ._diagnosis import diagnosis as diagnosis
 from ._experiment import Claim as Claim, Lab as Lab, run_experiment as run_experiment
 from ._explain import Explanation as Explanation, explain as explain
 from ._figures import (
@@ -13,6 +16,7 @@ from ._figures import (
     training_curves as training_curves,
 )
 from ._numbers import number as number
+from ._run_report import run_report as run_report
 from ._tables import (
     catalogue as catalogue,
     page as page,
