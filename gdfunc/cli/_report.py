@@ -1,16 +1,28 @@
 """`gdfunc report` and `gdfunc watch`."""
 
+import json
 from pathlib import Path
 
 from ..core import write_atomically
+from ..diagnosis import of_run
 from ..report import run_report, watch
 
 
 def write_report(run: Path, against: Path | None, out: Path | None) -> int:
     """Writes a run's page, and prints where it stands."""
+    if _from_records(run):
+        of_run(run)
     page = run_report(run, against=against)
     print(write_atomically(out or run / "report.html", lambda file: file.write(page.encode())))
     return 0
+
+
+def _from_records(run: Path) -> bool:
+    """Whether the run's findings are to be made from its records: there are none, or they were made so before."""
+    findings, metrics = run / "findings.json", run / "metrics.jsonl"
+    if not findings.exists():
+        return metrics.exists() and (run / "config.json").exists()
+    return json.loads(findings.read_bytes()).get("made_from") == "records"
 
 
 def watch_run(run: Path, every: float, once: bool) -> int:

@@ -23,6 +23,7 @@ def diagnose(
     steps: int = 0,
     *,
     key: int | jax.Array = 0,
+    remedies: bool = True,
 ) -> Diagnosis:
     """Looks at one batch, forward and back, and says which layer is at fault, on what evidence, and what mends it.
 
@@ -38,6 +39,7 @@ def diagnose(
         rule: an update rule, ours or another library's; with it the first updates are judged too.
         steps: how many updates are made to judge the rule, 5 or more.
         key: for weights that are drawn anew.
+        remedies: whether remedies are looked for and tried; without them it takes less time.
 
     Returns:
         The `Diagnosis`; `print` it, or take `.findings`.
@@ -51,10 +53,12 @@ def diagnose(
     if not np.isfinite(seen.loss) or not tree_all_finite(seen.grads):
         broken = find_nonfinite(loss_fn, params, batch)
         return Diagnosis(() if broken is None else (_nonfinite(broken),), rows_as_dicts(seen.rows))
-    found = with_remedies(examine(seen), seen, look, params, batch, key)
+    found = examine(seen)
+    if remedies:
+        found = with_remedies(found, seen, look, params, batch, key)
     if rule is not None and not found:  # a rate is judged where nothing else explains its updates
         weights = frozenset(path for layer in seen.layers for path in layer.weights)
-        found += rates(loss_fn, params, batch, rule, steps, weights)
+        found += rates(loss_fn, params, batch, rule, steps, weights, remedies)
     return Diagnosis(tuple(found), rows_as_dicts(seen.rows))
 
 

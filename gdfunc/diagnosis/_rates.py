@@ -64,7 +64,7 @@ def starter(loss_fn: Callable, weights: frozenset[str], steps: int) -> Callable[
 
 
 def rates(
-    loss_fn: Callable, params: Tree, batch: Tree, rule: Any, steps: int, weights: frozenset[str]
+    loss_fn: Callable, params: Tree, batch: Tree, rule: Any, steps: int, weights: frozenset[str], remedies: bool
 ) -> Iterator[Finding]:
     """A finding where the rule's first updates are too large or too small, with other rates tried."""
     start = starter(loss_fn, weights, max(steps, STEPS))
@@ -79,12 +79,12 @@ def rates(
     statement = f"the largest of the first updates is {first.ratio:.3g} of its weights"
     if rises:
         statement += f", and the loss goes from {first.losses[0]:.3g} to {first.losses[-1]:.3g}"
-    remedies = []
+    tried = []
     rate = getattr(rule, "learning_rate", None)
-    if isinstance(rule, Rule) and isinstance(rate, float):
+    if remedies and isinstance(rule, Rule) and isinstance(rate, float):
         for factor in (0.3, 0.1, 0.01) if kind == "rate_too_high" else (10.0, 100.0, 1000.0, 10_000.0):
             after = start(dataclasses.replace(cast(Any, rule), learning_rate=rate * factor), params, batch)
             helps = LOW < after.ratio < HIGH and bool(after.losses[-1] < first.losses[0])
-            remedies.append(Remedy(f"learning_rate={rate * factor:.3g}", first.ratio, after.ratio, helps))
-    remedies.sort(key=lambda remedy: not remedy.helps)
-    yield Finding(kind, "", statement, first.ratio, threshold, "of the weights", SOURCE, tuple(remedies))
+            tried.append(Remedy(f"learning_rate={rate * factor:.3g}", first.ratio, after.ratio, helps))
+    tried.sort(key=lambda remedy: not remedy.helps)
+    yield Finding(kind, "", statement, first.ratio, threshold, "of the weights", SOURCE, tuple(tried))

@@ -25,6 +25,8 @@ from ._rank import (
     jacobian_singular_values as jacobian_singular_values,
     mean_pairwise_cosine as mean_pairwise_cosine,
 )
+from ._readings import INSTRUMENTS as INSTRUMENTS, SETS as SETS, Instrument as Instrument
+from ._run_folder import RunFolder as RunFolder
 from ._spectrum import (
     HessianTrace as HessianTrace,
     SpectralDensity as SpectralDensity,
@@ -41,3 +43,4 @@ from ._step_quality import (
     loss_after_before as loss_after_before,
     step_ends as step_ends,
 )
+from ._watch import Watched as Watched, see as see, value_and_grad as value_and_grad, watch as watch

@@ -1,0 +1,117 @@
+"""A run's folder: what it is, what was measured at each recorded step, readable while it is being written."""
+
+import json
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..core import write_atomically
+from ._layers import layer_indices, layer_name
+from ._readings import Instrument, lacking
+from ._trace import Traced
+
+_LIBRARIES = ("gdfunc", "jax", "jaxlib", "numpy", "optax", "flax", "equinox", "dm-haiku")
+
+
+class RunFolder:
+    """config.json, env.json, metrics.jsonl (a line a record, flushed at once), and at the end history.npz."""
+
+    def __init__(self, path: Path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ValueError(f"{path} exists and is not empty: a run needs a folder of its own")
+        self.path = path
+        self._rows: list[dict[str, Any]] = []
+        self._lacking: dict[str, list[bool]] = {}
+        self._began = time.monotonic()
+
+    def start(self, traced: Traced, instruments: dict[str, Instrument], every: int, **about: Any) -> None:
+        """Writes what the run is.
+
+        Args:
+            traced: the loss, whose layers are listed.
+            instruments: the measures, by name.
+            every: how often a record is made.
+            **about: anything else that JSON holds.
+        """
+        self._lacking = lacking(traced, tuple(name for name, each in instruments.items() if each.of == "layer"))
+        self.path.mkdir(parents=True, exist_ok=True)
+        layers = [
+            {
+                "name": layer_name(site, index),
+                "kind": site.kind,
+                "activation": site.activations[-1].name if site.activations else "",
+                "weights": list(site.weights),
+                "bias": list(site.bias),
+                "output_shape": list(site.block.avals[site.output].shape),
+            }
+            for site in traced.sites
+            for index in layer_indices(site)
+        ]
+        about = {"rule": None, "steps": None, **about}
+        measures = {name: each._asdict() for name, each in instruments.items()}
+        config = {
+            "format": "gdfunc run",
+            "version": 1,
+            "every": every,
+            **about,
+            "layers": layers,
+            "instruments": measures,
+        }
+        self._write("config.json", config)
+        self._write("env.json", environment())
+
+    def add(self, step: int, record: dict[str, np.ndarray]) -> None:
+        """Adds a line."""
+        row = {"step": step, "seconds": round(time.monotonic() - self._began, 3), **record}
+        self._rows.append(row)
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({name: self._plain(name, x) for name, x in row.items()}, allow_nan=False) + "\n")
+
+    def _plain(self, name: str, x: Any) -> Any:
+        numbers = plain(x)
+        if name in self._lacking:
+            return [None if lacks else n for lacks, n in zip(self._lacking[name], numbers, strict=True)]
+        return numbers
+
+    def findings(self, found: dict[str, Any]) -> None:
+        """Writes a diagnosis."""
+        self._write("findings.json", found)
+
+    def close(self) -> None:
+        """Writes all records as arrays: history.npz, name -> (records, ...)."""
+        if self._rows:
+            arrays: Any = {name: np.stack([np.asarray(row[name]) for row in self._rows]) for name in self._rows[0]}
+            write_atomically(self.path / "history.npz", lambda file: np.savez(file, **arrays))
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        write_atomically(self.path / name, lambda file: file.write(json.dumps(content, indent=1).encode()))
+
+
+def environment() -> dict[str, str]:
+    """The versions and the device that a run was made with."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    device = jax.devices()[0]
+    return {**found, "platform": device.platform, "device": device.device_kind, "devices": str(jax.device_count())}
+
+
+def plain(x: Any) -> Any:
+    """Numbers as JSON has them; it has no NaN and no infinity, which become words."""
+    x = np.asarray(x)
+    if x.ndim == 0:
+        value = x.item()
+        if isinstance(value, float):
+            if np.isfinite(value):
+                return float(f"{value:.6g}")
+            return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return value
+    return [plain(each) for each in x]
