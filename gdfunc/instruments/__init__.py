@@ -12,7 +12,7 @@ from ._curvature import (
 )
 from ._histogram import exponent_histogram as exponent_histogram
 from ._lanczos import Lanczos as Lanczos, lanczos as lanczos
-from ._layers import Layer as Layer, layers as layers, look_at as look_at
+from ._layers import Layer as Layer, check_found as check_found, layers as layers, look_at as look_at
 from ._noise import (
     NoiseScale as NoiseScale,
     example_gradient_norms as example_gradient_norms,
@@ -25,7 +25,15 @@ from ._rank import (
     jacobian_singular_values as jacobian_singular_values,
     mean_pairwise_cosine as mean_pairwise_cosine,
 )
-from ._readings import INSTRUMENTS as INSTRUMENTS, SETS as SETS, Instrument as Instrument
+from ._readings import (
+    INSTRUMENTS as INSTRUMENTS,
+    SETS as SETS,
+    Instrument as Instrument,
+    layer_names as layer_names,
+    plan as plan,
+    readings as readings,
+    wanted as wanted,
+)
 from ._run_folder import RunFolder as RunFolder
 from ._spectrum import (
     HessianTrace as HessianTrace,
@@ -43,4 +51,5 @@ from ._step_quality import (
     loss_after_before as loss_after_before,
     step_ends as step_ends,
 )
+from ._trace import Traced as Traced, probed_value_and_grad as probed_value_and_grad, trace as trace
 from ._watch import Watched as Watched, see as see, value_and_grad as value_and_grad, watch as watch

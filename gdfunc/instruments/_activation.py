@@ -22,7 +22,7 @@ class Activation:
 
 # Called functions that are activations whatever they are made of.
 NAMED = frozenset({
-    "celu", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
+    "celu", "clip", "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
     "log_sigmoid", "logaddexp", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_sign", "softplus",
     "sparse_plus", "squareplus", "swish", "tanh",
 })  # fmt: skip
@@ -55,7 +55,7 @@ def find_activations(block: Block, env: dict[Ref, Any]) -> Iterator[Activation]:
         makers[out] = op
         (root[out],) = roots
         below = [name for x in data for name in names.get(x, ())]
-        names[out] = [*below, *_nonlinear(op, env)]
+        names[out] = [*below, *_nonlinear(op.eqn, [not isinstance(x, jx.Literal) and env[x].data for x in op.inputs])]
 
     last: dict[Ref, Ref] = {}
     for out in root:
@@ -76,24 +76,26 @@ def _name(found: list[str], last: Op) -> str:
     return next((name for name in names if name in NAMED), names[0])
 
 
-def _nonlinear(op: Op, env: dict[Ref, Any]) -> list[str]:
-    """The names of what is not linear in an operation."""
-    data = [isinstance(x, jx.Literal) or not env[x].data for x in op.inputs]
-    if op.name in ("max", "min") and any(data):
+def _nonlinear(eqn: Any, data: list[bool]) -> list[str]:
+    """The names of what is not linear in an equation, of whose inputs some are data."""
+    name = eqn.primitive.name
+    if name in ("max", "min") and not all(data):
         return ["relu"]
-    if op.name == "select_n":  # where(x > 0, ...), not where(mask, ...)
-        return [] if data[0] else ["where"]
-    return list(_named(op.eqn))
-
-
-def _named(eqn: Any) -> Iterator[str]:
-    if eqn.primitive.name in _PRIMITIVES:
-        yield _PRIMITIVES[eqn.primitive.name]
-    inner = [e for each in jx.inner_jaxprs(eqn) for e in jx.open_jaxpr(each)[0].eqns]
-    if inner and jx.called_name(eqn) in NAMED:
-        yield jx.called_name(eqn)
-    for each in inner:
-        yield from _named(each)
+    if name == "select_n":  # where(x > 0, ...), not where(mask, ...)
+        return ["where"] if data[0] else []
+    if jx.called_name(eqn) in NAMED:
+        return [jx.called_name(eqn)]
+    if name in _PRIMITIVES:
+        return [_PRIMITIVES[name]]
+    found = []
+    for inner in jx.inner_jaxprs(eqn):
+        jaxpr, _ = jx.open_jaxpr(inner)
+        known = dict(zip(jaxpr.invars, data, strict=True))
+        for each in jaxpr.eqns:
+            taken = [not isinstance(v, jx.Literal) and known.get(v, False) for v in each.invars]
+            known |= dict.fromkeys(each.outvars, any(taken))
+            found += _nonlinear(each, taken)
+    return found
 
 
 def _squashing(op: Op) -> str:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..core import Tree
+from ._program import Block
 from ._run import Probe
 from ._sites import Site
 from ._trace import Traced, probed_value_and_grad, trace
@@ -18,8 +19,9 @@ class Layer(NamedTuple):
     """One weighted operation of a loss, in the order of its run.
 
     Layers that a scan walks through are given apart (`hidden/weight[3]`); weights that are used again at every turn of a
-    scan (time) are one layer, whose arrays have the turns on a leading axis. What the loss's gradient does not come
-    through (a branch not taken, under `stop_gradient`) is zero, and `reached` is False.
+    scan (time) are one layer, whose arrays have the turns on a leading axis. The shards of a shard_map stand one after
+    another on the array's own first axis (examples), on a new one where it has fewer than two. What the loss's gradient
+    does not come through (a branch not taken, under `stop_gradient`) is zero, and `reached` is False.
     """
 
     name: str  # the path of the parameter that it consumes
@@ -62,8 +64,8 @@ def layers(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool
         A `Layer` for each, in the order of the run. The cost is that of a gradient, and the memory of all arrays.
 
     Raises:
-        ValueError: where the loss is no scalar, the parameters are none, or no parameter meets the data: then the loss
-            closes over its parameters, or has none that it multiplies.
+        ValueError: where the loss is no scalar, the parameters are none, the batch is missing, or no parameter meets the
+            data: then the loss closes over its parameters, or has none that it multiplies.
     """
     return look_at("layers", loss_fn, params, batch, has_aux)(params, batch)[2]
 
@@ -74,9 +76,10 @@ def look_at(who: str, loss_fn: Callable[..., Any], params: Tree, batch: Tree, ha
     check_found(who, traced)
     probes = {}
     for site in traced.sites:
-        for ref, aval in looked_at(site):
-            if jnp.issubdtype(aval.dtype, jnp.floating):
-                probes[ref] = Probe(ref, _same, _same, aval, tuple(level.length for level in site.levels))
+        lengths = tuple(level.length for level in site.levels)
+        for block, ref in looked_at(site):
+            if jnp.issubdtype(block.avals[ref].dtype, jnp.floating):
+                probes[ref] = Probe(ref, _same, _same, block.avals[ref], lengths, block.shards(ref))
 
     @jax.jit
     def measure(params: Tree, batch: Tree) -> tuple[Array, Tree, dict]:
@@ -100,10 +103,9 @@ def check_found(who: str, traced: Traced) -> None:
         )
 
 
-def looked_at(site: Site) -> list[tuple[int, Any]]:
-    """(ref, shape and dtype) of a layer's input, output and activation."""
-    activations = [(each.ref, each.block.avals[each.ref]) for each in site.activations]
-    return [(ref, site.block.avals[ref]) for ref in (site.input, site.output)] + activations
+def looked_at(site: Site) -> list[tuple[Block, int]]:
+    """(block, ref) of a layer's input, output and activations."""
+    return [(site.block, site.input), (site.block, site.output), *((each.block, each.ref) for each in site.activations)]
 
 
 def layer_indices(site: Site) -> list[tuple[int, ...]]:
@@ -126,14 +128,17 @@ def _apart(site: Site, measured: dict[int, Any]) -> list[Layer]:
     found = []
     for index in layer_indices(site):
 
-        def pick(ref: int | None, of: int, index: tuple[int, ...] = index) -> Any:
-            if ref is None or ref not in measured:
+        def pick(block: Block, ref: int, of: int, index: tuple[int, ...] = index) -> Any:
+            if ref not in measured:
                 return None
-            return jnp.moveaxis(measured[ref][of], layer_axes, tuple(range(len(layer_axes))))[index]
+            x = jnp.moveaxis(measured[ref][of], layer_axes, tuple(range(len(layer_axes))))[index]
+            if not block.shards(ref) or len(block.avals[ref].shape) < 2:
+                return x
+            shard = len(site.levels) - len(index)
+            return x.reshape(*x.shape[:shard], -1, *x.shape[shard + 2 :])
 
         last = site.activations[-1] if site.activations else None
-        activation = last.ref if last else None
-        gradient = pick(site.output, 1)
+        gradient = pick(site.block, site.output, 1)
         found.append(
             Layer(
                 name=layer_name(site, index),
@@ -147,12 +152,12 @@ def _apart(site: Site, measured: dict[int, Any]) -> list[Layer]:
                 index=index,
                 first=site.first,
                 turns=not all(level.layers for level in site.levels),
-                input=pick(site.input, 0),
-                output=pick(site.output, 0),
-                activation=pick(activation, 0),
-                input_gradient=pick(site.input, 1),
+                input=pick(site.block, site.input, 0),
+                output=pick(site.block, site.output, 0),
+                activation=pick(last.block, last.ref, 0) if last else None,
+                input_gradient=pick(site.block, site.input, 1),
                 output_gradient=gradient,
-                activation_gradient=pick(activation, 1),
+                activation_gradient=pick(last.block, last.ref, 1) if last else None,
                 reached=bool(jnp.any(gradient != 0)),
             )
         )

@@ -33,6 +33,13 @@ class Block:
     ops: list[Op]
     outputs: list[Any]
     avals: dict[Ref, Any]
+    split: dict[str, int] = field(default_factory=dict)  # the mesh axes of the shard_maps around it, and their sizes
+    typed: bool = True  # whether the types say over which of them a value varies
+
+    def shards(self, ref: Ref) -> dict[str, int]:
+        """The mesh axes along which each shard has a value of its own, and their sizes."""
+        varies = self.avals[ref].manual_axis_type.varying if self.typed else self.split
+        return {axis: size for axis, size in self.split.items() if axis in varies}
 
     def within(self) -> Iterator["Block"]:
         """Itself and the blocks inside."""
@@ -84,6 +91,11 @@ def _add(block: Block, jaxpr: Any, env: dict[Any, Any], fresh: Iterator[int]) ->
         env |= {v: next(fresh) for v in eqn.outvars}
         block.avals |= {env[v]: v.aval for v in eqn.outvars}
         blocks = [_read(each, fresh) for each in jx.inner_jaxprs(eqn)] if eqn.primitive.name in ENTERED else []
+        if eqn.primitive.name == "shard_map":
+            for each in itertools.chain.from_iterable(b.within() for b in blocks):
+                sizes = eqn.params["mesh"].shape
+                each.split |= {axis: sizes[axis] for axis in sorted(eqn.params["newly_manual_axes"])}
+                each.typed &= eqn.params["check_vma"]
         block.ops.append(Op(eqn, inputs, [env[v] for v in eqn.outvars], blocks))
 
 

@@ -1,6 +1,6 @@
 """What a training step shows of every layer, as small arrays in the order of the run: inside the step's own program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..core import Tree, leaf_paths, wide
-from ._layers import layer_indices
+from ..core import Tree, did_you_mean, leaf_paths, wide
+from ._layers import layer_indices, layer_name
 from ._run import Probe
 from ._sites import Site
 from ._trace import Traced
@@ -90,11 +90,27 @@ def _activation(units: int, low: float, high: float, x: Array) -> tuple[Array, A
     return total, jnp.sum(1 - zero, axis=rest)
 
 
-def plan(traced: Traced, wanted: tuple[str, ...]) -> dict[int, Probe]:
+def wanted(who: str, given: str | Sequence[str]) -> tuple[str, ...]:
+    """The names of a set ("economy", "standard"), or the given ones, once they are found to be instruments.
+
+    Raises:
+        ValueError: with the nearest names, where there is no such set or instrument.
+    """
+    if isinstance(given, str):
+        if given not in SETS:
+            raise did_you_mean(f"{who}, as instruments,", given, SETS)
+        return SETS[given]
+    for name in given:
+        if name not in INSTRUMENTS:
+            raise did_you_mean(f"{who}, as instruments,", name, INSTRUMENTS)
+    return tuple(given)
+
+
+def plan(traced: Traced, names: tuple[str, ...]) -> dict[int, Probe]:
     """The probes that these instruments need."""
     probes: dict[int, Probe] = {}
-    of_outputs = {"output_rms", "output_gradient"} & set(wanted)
-    of_activations = {"zeros", "dead_units", "saturated"} & set(wanted)
+    of_outputs = {"output_rms", "output_gradient"} & set(names)
+    of_activations = {"zeros", "dead_units", "saturated"} & set(names)
     for site in traced.sites:
         lengths = tuple(level.length for level in site.levels)
         if of_outputs:
@@ -111,14 +127,14 @@ def plan(traced: Traced, wanted: tuple[str, ...]) -> dict[int, Probe]:
 
 
 def readings(
-    traced: Traced, measured: dict[int, Any], wanted: tuple[str, ...], params: Tree, grads: Tree, updates: Tree | None
+    traced: Traced, measured: dict[int, Any], names: tuple[str, ...], params: Tree, grads: Tree, updates: Tree | None
 ) -> dict[str, Array]:
     """Name -> (layers,), NaN where a layer has none.
 
     Args:
         traced: the loss.
         measured: what the probes of `plan` measured.
-        wanted: names from `INSTRUMENTS`.
+        names: from `INSTRUMENTS`.
         params: the parameters before the step.
         grads: their gradients.
         updates: what was added to them; None where it is not known.
@@ -126,15 +142,20 @@ def readings(
     sizes = {"gradient_norm": _norms(grads), "weight_norm": _norms(params)}
     if updates is not None:
         sizes["update"] = _norms(updates)
-    columns: dict[str, list[Array]] = {name: [] for name in wanted}
+    columns: dict[str, list[Array]] = {name: [] for name in names}
     for site in traced.sites:
         rows = _of_site(site, measured, sizes)
-        for name in wanted:
+        for name in names:
             columns[name].append(rows[name])
     return {name: jnp.concatenate(column) for name, column in columns.items()}
 
 
-def lacking(traced: Traced, wanted: tuple[str, ...]) -> dict[str, list[bool]]:
+def layer_names(traced: Traced) -> list[str]:
+    """The layers' names, in the order of readings."""
+    return [layer_name(site, index) for site in traced.sites for index in layer_indices(site)]
+
+
+def lacking(traced: Traced, names: tuple[str, ...]) -> dict[str, list[bool]]:
     """Name -> for each layer whether it has no such number: no activation follows it, or none that has ends."""
 
     def lacks(site: Site, name: str) -> bool:
@@ -143,7 +164,7 @@ def lacking(traced: Traced, wanted: tuple[str, ...]) -> dict[str, list[bool]]:
             return last is None
         return name == "saturated" and not (last and last.bounded)
 
-    return {name: [lacks(site, name) for site in traced.sites for _ in layer_indices(site)] for name in wanted}
+    return {name: [lacks(site, name) for site in traced.sites for _ in layer_indices(site)] for name in names}
 
 
 def _norms(tree: Tree) -> dict[str, Callable[[int], Array]]:

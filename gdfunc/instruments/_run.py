@@ -5,8 +5,9 @@ as *its* cotangent, whatever was measured of both: so `jax.grad` with respect to
 loops, branches and recomputation, without a callback and without the model's knowing.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,8 @@ class Probe:
         backward: the loss's gradient with respect to it -> what is measured of that.
         aval: the value's shape and dtype.
         lengths: of the scans around it, from the outermost.
+        shards: mesh axes, with their sizes, whose shards are kept apart, on an axis after the scans'; without it, what is
+            measured in each shard is summed.
     """
 
     ref: Ref
@@ -35,12 +38,21 @@ class Probe:
     backward: Callable[[Array], Tree]
     aval: Any
     lengths: tuple[int, ...]
+    shards: dict[str, int] = field(default_factory=dict)
 
     def blank(self) -> tuple[Tree, Tree]:
         """The dummy: zeros shaped as (what is measured of the value, of its gradient)."""
         value = jax.ShapeDtypeStruct(self.aval.shape, self.aval.dtype)
         shapes = jax.eval_shape(self.forward, value), jax.eval_shape(self.backward, value)
-        return jax.tree.map(lambda s: jnp.zeros((*self.lengths, *s.shape), s.dtype), shapes)
+        apart = (math.prod(self.shards.values()),) if self.shards else ()
+        return jax.tree.map(lambda s: jnp.zeros((*self.lengths, *apart, *s.shape), s.dtype), shapes)
+
+    def place(self, measured: Tree) -> Tree:
+        """What a shard measured, in its place among the others, which are 0: the sum is all of them side by side."""
+        if not self.shards:
+            return measured
+        mine = jnp.arange(math.prod(self.shards.values())) == lax.axis_index(tuple(self.shards))
+        return jax.tree.map(lambda x: jnp.where(mine.reshape(-1, *[1] * x.ndim), x[None], 0), measured)
 
 
 def run(block: Block, args: list, probes: dict[Ref, Probe], dummies: dict[Ref, Any]) -> list:
@@ -116,20 +128,20 @@ def _probed(block: Block, probes: dict[Ref, Probe]) -> list[Ref]:
 
 def _look(probe: Probe, value: Any, dummy: Any) -> Any:
     dummy = jax.tree.map(lambda d: jx.varying_like(d, value), dummy)
-    return _measure(probe.forward, probe.backward, value, dummy)
+    return _measure(probe, value, dummy)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _measure(forward: Callable, backward: Callable, value: Array, dummy: Any) -> Array:
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _measure(probe: Probe, value: Array, dummy: Any) -> Array:
     return value
 
 
-def _forward(forward: Callable, backward: Callable, value: Array, dummy: Any) -> tuple[Array, Tree]:
-    return value, forward(value)
+def _forward(probe: Probe, value: Array, dummy: Any) -> tuple[Array, Tree]:
+    return value, probe.place(probe.forward(value))
 
 
-def _backward(forward: Callable, backward: Callable, measured: Tree, cotangent: Array) -> tuple[Array, Any]:
-    return cotangent, (measured, backward(cotangent))
+def _backward(probe: Probe, measured: Tree, cotangent: Array) -> tuple[Array, Any]:
+    return cotangent, (measured, probe.place(probe.backward(cotangent)))
 
 
 _measure.defvjp(_forward, _backward)

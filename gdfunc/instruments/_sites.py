@@ -1,10 +1,11 @@
 """Where in a traced loss the parameters do their work: every weighted operation, named by what it consumes."""
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..core import jaxpr as jx
 from ._activation import Activation, find_activations
@@ -62,13 +63,16 @@ class Site:
     @property
     def unit_axis(self) -> int:
         """The axis of the output, counted from its end, along which its units (features, channels) lie."""
-        shape, eqn = self.block.avals[self.output].shape, self.op.eqn
+        axis, eqn = len(self.op.eqn.outvars[0].aval.shape) - 1, self.op.eqn
         if self.kind == "conv_general_dilated":
-            return eqn.params["dimension_numbers"].out_spec[1] - len(shape)
-        if self.kind == "dot_general":
-            units = eqn.invars[1 - self.operand].aval.shape[self.weight_unit_axis]
-            return next((i for i in range(-1, -len(shape) - 1, -1) if shape[i] == units), -1)
-        return -1
+            axis = eqn.params["dimension_numbers"].out_spec[1]
+        if self.kind == "dot_general" and self.operand == 1:  # (batched, the weights' own, the data's own)
+            contracted, batched = (each[0] for each in eqn.params["dimension_numbers"])
+            axis = max(0, len(eqn.invars[0].aval.shape) - len(contracted) - 1)
+        makers = {op.outputs[0]: op for op in self.block.ops}
+        for ref in self.chain[1:]:
+            axis = _moved(axis, makers[ref].eqn)
+        return axis - len(self.block.avals[self.output].shape)
 
     @property
     def weight_unit_axis(self) -> int:
@@ -103,6 +107,7 @@ def find_sites(program: Block, sources: list[Source]) -> tuple[list[Site], list[
 class _Finder:
     def __init__(self):
         self.sites: list[Site] = []
+        self.loops: list[tuple] = []  # around each site
         self.feeds: set[int] = set()  # sites after which another one comes
         self.activations: dict[int, list[Activation]] = {}  # by block
         self.unseen: list[str] = []
@@ -130,7 +135,9 @@ class _Finder:
             env |= dict.fromkeys(op.outputs, together)
         for site in here:
             site.chain, site.bias = _tail(block, site.chain[0], env)
-        self.activations[id(block)] = list(find_activations(block, env))
+        # One in another loop than its layer has other turns.
+        found = find_activations(block, env)
+        self.activations[id(block)] = [each for each in found if self.loops[each.follows] == levels]
         return [look(x) for x in block.outputs]
 
     def add_site(self, block: Block, op: Op, operand: int, found: list[Source], levels: tuple) -> Site:
@@ -155,6 +162,7 @@ class _Finder:
             first=not found[operand].owners,
         )
         self.sites.append(site)
+        self.loops.append(levels)
         return site
 
     def enter(self, op: Op, found: list[Source], levels: tuple) -> list[Source]:
@@ -177,7 +185,7 @@ class _Finder:
             if after == carry:
                 return [*after, *out[m - n :]]
             carry = after
-            del self.sites[sites:], self.unseen[unseen:]
+            del self.sites[sites:], self.loops[sites:], self.unseen[unseen:]
 
 
 def join(sources: Iterable[Source]) -> Source:
@@ -202,13 +210,13 @@ def _data_operand(op: Op, found: list[Source]) -> int | None:
 
 
 def _tail(block: Block, ref: Ref, env: dict[Ref, Source]) -> tuple[tuple[Ref, ...], tuple[str, ...]]:
-    """The end of the layer: past layout and scaling to the addition of a bias, where there is one."""
+    """The end of the layer: past layout and scaling to the addition of a bias; without one, past transpositions."""
     users: dict[Ref, list[Op]] = {}
     for op in block.ops:
         for x in op.inputs:
             if not isinstance(x, jx.Literal):
                 users.setdefault(x, []).append(op)
-    chain = [ref]
+    chain, turned = [ref], 0
     while len(users.get(chain[-1], ())) == 1 and chain[-1] not in block.outputs:
         end, op = chain[-1], users[chain[-1]][0]
         chain.append(op.outputs[0])
@@ -219,4 +227,18 @@ def _tail(block: Block, ref: Ref, env: dict[Ref, Source]) -> tuple[tuple[Ref, ..
         scaled = op.name in ("mul", "div") and len(known) == 1 and known[0] == Source()
         if op.name not in LAYOUT and not scaled:
             break
-    return (ref,), ()
+        turned += op.name == "transpose" and turned == len(chain) - 2
+    return tuple(chain[: 1 + turned]), ()
+
+
+def _moved(axis: int, eqn: Any) -> int:
+    """Where an axis of an operation's input lies in its output."""
+    if eqn.primitive.name == "transpose":
+        return eqn.params["permutation"].index(axis)
+    if eqn.primitive.name == "broadcast_in_dim":
+        return eqn.params["broadcast_dimensions"][axis]
+    before, after = (v.aval.shape for v in (eqn.invars[0], eqn.outvars[0]))
+    if eqn.primitive.name in ("reshape", "squeeze"):
+        alike = (i for i, n in enumerate(after) if math.prod(after[i:]) == math.prod(before[axis:]) and n == before[axis])
+        return next(alike, len(after) - 1)
+    return axis

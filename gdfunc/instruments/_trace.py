@@ -1,5 +1,6 @@
 """From a loss to its sites, and from a loss with probes to its value, gradients and measurements."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,10 +26,19 @@ def trace(who: str, loss_fn: Callable, params: Tree, batch: Tree, has_aux: bool 
     """The loss's program and sites.
 
     Raises:
-        ValueError: where the parameters are none, or the loss is no scalar.
+        ValueError: where the parameters are none, the batch is missing or has more than arrays in it, or the loss does
+            not take both or is no scalar.
     """
     check_params(params, who)
-    closed, out = jax.make_jaxpr(loss_fn, return_shape=True)(params, batch)
+    _check_call(who, loss_fn, params, batch)
+    try:
+        closed, out = jax.make_jaxpr(loss_fn, return_shape=True)(params, batch)
+    except (TypeError, AttributeError, IndexError, KeyError) as error:
+        if jax.tree.leaves(batch):
+            raise
+        raise ValueError(
+            f"{who} was given no batch ({batch!r}), and loss_fn needs one: it raised {type(error).__name__}: {error}"
+        ) from error
     if has_aux and not (isinstance(out, tuple) and len(out) == 2):
         raise ValueError(f"{who} with has_aux=True needs loss_fn to return (loss, aux), and it returned {out}")
     loss: Any = out[0] if has_aux else out
@@ -45,6 +55,22 @@ def trace(who: str, loss_fn: Callable, params: Tree, batch: Tree, has_aux: bool 
     sources += [Source(data=True)] * len(jax.tree.leaves(batch))
     sites, unseen = find_sites(program, sources)
     return Traced(program, sites, unseen, jax.tree.structure(out))
+
+
+def _check_call(who: str, loss_fn: Callable, params: Tree, batch: Tree) -> None:
+    for path, leaf in zip(leaf_paths(batch), jax.tree.leaves(batch), strict=True):
+        try:
+            jnp.result_type(leaf)
+        except TypeError:
+            raise ValueError(f"{who} needs arrays in the batch, and was given {type(leaf).__name__} at {path!r}") from None
+    try:
+        signature = inspect.signature(loss_fn)
+    except ValueError:  # some callables written in C have none
+        return
+    try:
+        signature.bind(params, batch)
+    except TypeError as error:
+        raise ValueError(f"{who} needs loss_fn(params, batch), and was given {signature}: {error}") from None
 
 
 def probed_value_and_grad(

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..core import Tree, did_you_mean, tree_norm, tree_sub
-from ._readings import INSTRUMENTS, SETS, Instrument, plan, readings
+from ..core import Tree, tree_norm, tree_sub
+from ._readings import INSTRUMENTS, Instrument, plan, readings, wanted
 from ._run_folder import RunFolder
 from ._trace import Traced, probed_value_and_grad, trace
 
@@ -28,8 +28,8 @@ class Passed(NamedTuple):
 class _Seen:
     """What a step shows while it is traced."""
 
-    def __init__(self, wanted: tuple[str, ...]):
-        self.wanted = wanted
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
         self.traced: Traced | None = None
         self.parts: dict[str, Any] = {}
         self.run: dict[str, Any] = {}
@@ -71,7 +71,7 @@ def value_and_grad(loss_fn: Callable[..., Any], has_aux: bool = False) -> Callab
             return plain(params, *rest)
         traced = trace("value_and_grad", lambda p, batch: loss_fn(p, *batch), params, rest, has_aux)
         seen.traced = traced
-        probes = plan(traced, seen.wanted)
+        probes = plan(traced, seen.names)
         (loss, aux), grads, measured = probed_value_and_grad(traced, probes, params, rest, has_aux)
         seen.parts |= {"loss": loss, "params": params, "grads": grads, "measured": measured}
         return ((loss, aux) if has_aux else loss), grads
@@ -108,11 +108,11 @@ class Watched:
         calls: the number of calls made.
     """
 
-    def __init__(self, step: Callable, folder: RunFolder, wanted: tuple[str, ...], every: int, options: dict[str, Any]):
+    def __init__(self, step: Callable, folder: RunFolder, names: tuple[str, ...], every: int, options: dict[str, Any]):
         self._own = hasattr(step, "lower")  # jitted already: it keeps its own donation and static arguments
         self._plain = step if self._own else jax.jit(step, **options)
         self._inner = getattr(step, "__wrapped__", step) if self._own else step
-        self._wanted, self._every, self.folder = wanted, every, folder
+        self._names, self._every, self.folder = names, every, folder
         kept = {name: x for name, x in options.items() if not name.startswith("donate")}
         self._seen: _Seen | None = None
         self._look = jax.jit(self._record, **kept)
@@ -160,7 +160,7 @@ class Watched:
         self.close()
 
     def _record(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        seen = _Seen(self._wanted)
+        seen = _Seen(self._names)
         with _seeing(seen):
             out = self._inner(*args, **kwargs)
         if seen.traced is None:
@@ -169,7 +169,7 @@ class Watched:
             )
         self._seen = seen
         params, grads = seen.parts["params"], seen.parts["grads"]
-        layers = readings(seen.traced, seen.parts["measured"], self._wanted, params, grads, _updates(params, out))
+        layers = readings(seen.traced, seen.parts["measured"], self._names, params, grads, _updates(params, out))
         run = {"gradient_global_norm": tree_norm(grads), **seen.run}
         return out, {"loss": seen.parts["loss"], **run, **layers}
 
@@ -179,7 +179,7 @@ class Watched:
             name: Instrument(name.replace("_", " "), "loss / weight", "log", "run", "The norm over all parameters.")
             for name in ("gradient_global_norm", *self._seen.run)
         }
-        of_layers = {name: INSTRUMENTS[name] for name in self._wanted}
+        of_layers = {name: INSTRUMENTS[name] for name in self._names}
         self.folder.start(cast(Traced, self._seen.traced), of_layers | of_run, self._every)
 
     def _check(self, plain: Any, seen: Any) -> None:
@@ -227,15 +227,9 @@ def watch(
         ValueError: on unknown instruments, on a folder that holds a run, and at the first call where the step does not
             take its gradients with `gdfunc.instruments.value_and_grad`.
     """
-    wanted = SETS.get(instruments, ()) if isinstance(instruments, str) else tuple(instruments)
-    if isinstance(instruments, str) and not wanted:
-        raise did_you_mean("watch, as instruments,", instruments, SETS)
-    for name in wanted:
-        if name not in INSTRUMENTS:
-            raise did_you_mean("watch, as instruments,", name, INSTRUMENTS)
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"watch needs every to be a whole number >= 1, and was given {every!r}")
-    return Watched(step, RunFolder(Path(run)), wanted, every, jit_options)
+    return Watched(step, RunFolder(Path(run)), wanted("watch", instruments), every, jit_options)
 
 
 def _updates(params: Tree, out: Any) -> Tree | None:

@@ -16,7 +16,7 @@ from ..core import write_atomically
 
 _VERSION = 1
 _SCALARS = ("step", "loss", "grad_norm", "update_norm", "param_norm")
-_GROUPS = ("aux", "measured", "evaluated")
+_GROUPS = ("aux", "measured", "layers", "evaluated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,8 @@ class History:
         aux: path -> (steps, ...), what loss_fn returned beside the loss; averaged over accumulated mini-batches.
         measured_step: (m,) int, the steps at which `measure` was recorded.
         measured: path -> (m, ...), what `measure` returned. A bare array is at "value".
+        layers: instrument -> (m, layers), what the instruments read at `measured_step`; NaN where a layer has none.
+        layer_names: (layers,) the layers' names, in the order of the run.
         evaluated_step: (e,) int, the number of updates made before each evaluation, from 0.
         evaluated: path -> (e, ...), what `evaluate` returned.
     """
@@ -46,6 +48,8 @@ class History:
     aux: dict[str, np.ndarray] = field(default_factory=dict)
     measured_step: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     measured: dict[str, np.ndarray] = field(default_factory=dict)
+    layers: dict[str, np.ndarray] = field(default_factory=dict)
+    layer_names: np.ndarray = field(default_factory=lambda: np.zeros(0, np.str_))
     evaluated_step: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     evaluated: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -63,6 +67,7 @@ class History:
             path: the files' common name; a suffix .npz or .json is taken off.
         """
         arrays = {name: getattr(self, name) for name in (*_SCALARS, "measured_step", "evaluated_step")}
+        arrays |= {"layer_names": self.layer_names} if len(self.layer_names) else {}
         arrays |= {f"{group}/{name}": x for group in _GROUPS for name, x in getattr(self, group).items()}
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
@@ -129,12 +134,12 @@ def concatenate(first: History, second: History) -> History:
         name: np.concatenate([getattr(first, name), getattr(second, name)])
         for name in (*_SCALARS, "measured_step", "evaluated_step")
     }
-    steps = {"aux": "step", "measured": "measured_step", "evaluated": "evaluated_step"}
+    steps = {"aux": "step", "measured": "measured_step", "layers": "measured_step", "evaluated": "evaluated_step"}
     groups = {}
     for group, counted in steps.items():
         pieces = [getattr(h, group) for h in (first, second) if len(getattr(h, counted))]
         groups[group] = join(pieces, group)
-    return History(**scalars, **groups)
+    return History(**scalars, **groups, layer_names=second.layer_names if len(second.layers) else first.layer_names)
 
 
 def join(pieces: list[dict[str, np.ndarray]], what: str) -> dict[str, np.ndarray]:
@@ -157,6 +162,7 @@ def until(history: History, step: int) -> History:
         aux={name: x[rows] for name, x in history.aux.items()},
         measured_step=history.measured_step[measured],
         measured={name: x[measured] for name, x in history.measured.items()},
+        layers={name: x[measured] for name, x in history.layers.items()},
     )
 
 

@@ -1,6 +1,8 @@
 """`train`: gradient descent on any loss, as a compiled loop that a host loop calls chunk by chunk."""
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,12 +11,15 @@ import numpy as np
 from jax import Array
 
 from ..core import Rule, Tree
+from ..instruments import RunFolder, wanted
 from ._batches import Order, plan_batches
 from ._checks import as_key, check_program, check_rule, check_stop, owned, owned_params, whole
 from ._log import Log
+from ._program import Program
 from ._progress import progress_bar
+from ._recording import start_recording
 from ._run import Run
-from ._step import Carry, Program, run_chunk
+from ._step import Carry, run_chunk
 from ._stopping import RUNNING, StopRule, outcome_of
 
 
@@ -32,7 +37,9 @@ def train(
     stop: Sequence[StopRule] = (),
     has_aux: bool = False,
     measure: Callable[..., Any] | None = None,
+    instruments: str | Sequence[str] = (),
     every: int = 1,
+    folder: str | os.PathLike | None = None,
     evaluate: Callable[[Tree], Any] | None = None,
     evaluate_every: int | None = None,
     chunk: int = 256,
@@ -69,7 +76,10 @@ def train(
         stop: stopping rules (`Target`, `GradientNorm`, `LossChange`, `Plateau`), the first that fires names the outcome.
         has_aux: whether loss_fn returns (loss, aux); aux, a pytree of arrays, is recorded at every step.
         measure: (params, grads, updates, batch) -> pytree of arrays, a pure function, recorded inside the loop.
-        every: measure at steps 1, 1 + every, 1 + 2 every, ...
+        instruments: "economy", "standard", or names from `gdfunc.instruments.INSTRUMENTS`: what is read of every layer
+            inside the loop, into `history.layers`. Only the steps at which it is due pay for it.
+        every: measure, and read the instruments, at steps 1, 1 + every, 1 + 2 every, ...
+        folder: where the instruments' readings go as they come (`gdfunc report FOLDER`); it must not hold another run.
         evaluate: params -> pytree of arrays or numbers, any Python function, called on the host.
         evaluate_every: evaluate after every so many updates; in any case before the first and after the last.
         chunk: the most steps between two looks from the host: a progress bar moves, Ctrl-C works.
@@ -90,7 +100,12 @@ def train(
     data = jax.tree.map(jnp.asarray, data)
     batches = plan_batches(data, batch_size, accumulate, order)
     ours = rule if isinstance(rule, Rule) else None
-    program = Program(loss_fn, has_aux, batches, chunk, measure, every, rule if ours is None else None)
+    names = wanted("train", instruments) if instruments else ()
+    if names and accumulate > 1:
+        raise ValueError("train needs accumulate=1 for instruments: they look at one batch")
+    if folder is not None and not names:
+        raise ValueError('train needs instruments for a folder: instruments="standard"')
+    program = Program(loss_fn, has_aux, batches, chunk, measure, every, rule if ours is None else None, names)
     check_program(program)
 
     before = params if isinstance(params, Run) else None
@@ -106,7 +121,10 @@ def train(
         verdict=jnp.asarray(RUNNING, jnp.int32),
     )
 
-    log = Log(None if before is None else before.history, first, measure, every, evaluate)
+    keep = None if folder is None else RunFolder(Path(folder))
+    layer_names = start_recording(program, keep, params, data, key, steps, rule) if names else []
+    noted = every if names or measure is not None else None
+    log = Log(None if before is None else before.history, first, noted, evaluate, layer_names, keep)
     log.evaluate(first, carry.params)
     made, last = first, first + steps
     with progress_bar(steps, progress) as show:
@@ -122,4 +140,6 @@ def train(
                 log.evaluate(made, carry.params)
             show(made - first, log.loss)
     history = log.history()
+    if keep is not None:
+        keep.close()
     return Run(carry.params, carry.state, history, outcome_of(int(carry.verdict), stop, history, steps), made, key)
