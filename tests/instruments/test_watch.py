@@ -1,0 +1,186 @@
+"""A training loop of one's own: two lines, and every N-th step is recorded."""
+
+import json
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import gdfunc as gd
+from gdfunc import instruments, rules
+from gdfunc.core import tree_norm
+from gdfunc.instruments import see, value_and_grad, watch
+
+X = jax.random.normal(jax.random.key(0), (16, 6))
+Y = jax.random.normal(jax.random.key(1), (16, 2))
+PARAMS = {
+    "a": {"w": jax.random.normal(jax.random.key(2), (6, 8)) / 2, "b": jnp.zeros(8)},
+    "z": {"w": jax.random.normal(jax.random.key(3), (8, 2)) / 3, "b": jnp.zeros(2)},
+}
+
+
+def loss_fn(p, x, y):
+    h = jnp.tanh(x @ p["a"]["w"] + p["a"]["b"])
+    return jnp.mean((h @ p["z"]["w"] + p["z"]["b"] - y) ** 2)
+
+
+def make_step(rule, grad=None):
+    grad = grad or value_and_grad(loss_fn)
+
+    def step(params, state, x, y):
+        loss, grads = grad(params, x, y)
+        updates, state = rule.update(grads, state, params)
+        return gd.apply_updates(params, updates), state, loss
+
+    return step
+
+
+def go(step, rule, calls=7):
+    params, state, losses = jax.tree.map(jnp.copy, PARAMS), rule.init(PARAMS), []
+    for _ in range(calls):
+        params, state, loss = step(params, state, X, Y)
+        losses.append(float(loss))
+    return params, losses
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("rule", [rules.Adam(1e-2), optax.adam(1e-2)], ids=["ours", "optax"])
+def test_a_watched_loop_gives_the_same_numbers_and_records_every_nth_call(tmp_path, rule):
+    plain = make_step(rule, jax.value_and_grad(loss_fn))
+    expected, losses = go(jax.jit(plain), rule)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with watch(make_step(rule), tmp_path / "run", every=3) as step:
+            found, seen = go(step, rule)
+    np.testing.assert_allclose(seen, losses, rtol=1e-6)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    written = rows(tmp_path / "run")
+    assert [row["step"] for row in written] == [1, 4, 7]
+    np.testing.assert_allclose([row["loss"] for row in written], losses[::3], rtol=1e-5)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert [(each["name"], each["activation"]) for each in config["layers"]] == [("a/w", "tanh"), ("z/w", "")]
+    assert json.loads((tmp_path / "run" / "env.json").read_text())["jax"] == jax.__version__
+
+
+def test_the_first_record_is_that_of_the_first_step_computed_by_hand(tmp_path):
+    rule = rules.Adam(1e-2)
+    with watch(make_step(rule), tmp_path / "run", every=3) as step:
+        go(step, rule, calls=1)
+    (row,) = rows(tmp_path / "run")
+    grads = jax.grad(loss_fn)(PARAMS, X, Y)
+    update, _ = rule.update(grads, rule.init(PARAMS), PARAMS)
+    norm = lambda tree, layer: float(jnp.linalg.norm(tree[layer]["w"]))  # noqa: E731
+    for i, layer in enumerate("az"):
+        np.testing.assert_allclose(row["gradient_norm"][i], norm(grads, layer), rtol=1e-5)
+        np.testing.assert_allclose(row["update_ratio"][i], norm(update, layer) / norm(PARAMS, layer), rtol=1e-4)
+    np.testing.assert_allclose(row["gradient_global_norm"], tree_norm(grads), rtol=1e-5)
+    activations = np.tanh(X @ PARAMS["a"]["w"])
+    np.testing.assert_allclose(row["saturated"][0], np.mean(np.abs(activations) > 0.97), atol=1e-6)
+    assert row["saturated"][1] is None
+
+
+def test_the_new_parameters_are_told_from_averages_of_the_same_shape(tmp_path):
+    rule = rules.Adam(1e-2)
+
+    def step(state, params, x, y):  # the averages stand before the parameters in what it returns
+        loss, grads = value_and_grad(loss_fn)(params, x, y)
+        updates, state = rule.update(grads, state, params)
+        return state, gd.apply_updates(params, updates), loss
+
+    with watch(step, tmp_path / "run") as watched:
+        watched(rule.init(PARAMS), PARAMS, X, Y)
+    assert max(rows(tmp_path / "run")[0]["update_ratio"]) < 0.1
+
+
+def test_see_records_what_clipping_cut(tmp_path):
+    rule = optax.chain(see("raw"), optax.clip_by_global_norm(0.01), see("clipped"), optax.sgd(0.1))
+    with watch(make_step(rule), tmp_path / "run") as step:
+        go(step, rule, calls=2)
+    row = rows(tmp_path / "run")[0]
+    np.testing.assert_allclose(row["raw_norm"], tree_norm(jax.grad(loss_fn)(PARAMS, X, Y)), rtol=1e-5)
+    np.testing.assert_allclose(row["clipped_norm"], 0.01, rtol=1e-5)
+
+
+def test_outside_a_watched_step_nothing_is_added_to_the_program():
+    chain = optax.chain(see("raw"), optax.sgd(0.1))
+    args = (PARAMS, optax.sgd(0.1).init(PARAMS), X, Y)
+    plain = jax.jit(make_step(optax.sgd(0.1), jax.value_and_grad(loss_fn))).lower(*args).as_text()
+    seen = jax.jit(make_step(optax.sgd(0.1))).lower(*args).as_text()
+    assert plain == seen
+    assert chain.update(PARAMS, chain.init(PARAMS))[0].keys() == PARAMS.keys()
+
+
+def test_between_records_the_step_itself_runs_and_may_donate_its_arguments(tmp_path):
+    rule = rules.SGD(0.1, momentum=0.9)
+    with watch(make_step(rule), tmp_path / "run", every=4, donate_argnums=(0, 1)) as step:
+        _, losses = go(step, rule, calls=6)
+    np.testing.assert_allclose(losses, go(jax.jit(make_step(rule)), rule, calls=6)[1], rtol=1e-6)
+    with watch(jax.jit(make_step(rule), donate_argnums=(0, 1)), tmp_path / "again", every=4) as step:
+        assert go(step, rule, calls=6)[1] == losses
+
+
+def test_records_can_be_read_while_the_loop_goes_on(tmp_path):
+    rule = rules.SGD(0.1)
+    step = watch(make_step(rule), tmp_path / "run", every=1)
+    go(step, rule, calls=3)
+    assert [row["step"] for row in rows(tmp_path / "run")] == [1, 2]  # one late, so that nothing waits
+    step.close()
+    assert [row["step"] for row in rows(tmp_path / "run")] == [1, 2, 3]
+    with np.load(tmp_path / "run" / "history.npz") as arrays:
+        assert arrays["gradient_norm"].shape == (3, 2)
+
+
+def test_not_finite_numbers_are_written_as_words(tmp_path):
+    with watch(make_step(rules.SGD(1e30)), tmp_path / "run", every=1) as step:
+        go(step, rules.SGD(1e30), calls=4)
+    losses = [row["loss"] for row in rows(tmp_path / "run")]
+    assert {"NaN", "Infinity"} & {x for x in losses if isinstance(x, str)}
+    assert "nonfinite" in [each["kind"] for each in gd.diagnosis.of_run(tmp_path / "run")]
+
+
+def test_a_step_without_our_value_and_grad_is_named(tmp_path):
+    step = watch(make_step(rules.SGD(0.1), jax.value_and_grad(loss_fn)), tmp_path / "run")
+    with pytest.raises(ValueError, match=r"gdfunc.instruments.value_and_grad, and it did not"):
+        go(step, rules.SGD(0.1), calls=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_gradients_taken_inside_a_jit_of_their_own_are_named(tmp_path):
+    step = watch(make_step(rules.SGD(0.1), jax.jit(value_and_grad(loss_fn))), tmp_path / "run")
+    with pytest.raises(ValueError, match="called by the step itself"):
+        go(step, rules.SGD(0.1), calls=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"instruments": "everything"}, "Known: economy, standard"),
+        ({"instruments": ("dead_unit",)}, "Did you mean 'dead_units'"),
+        ({"every": 0}, "every to be a whole number >= 1"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path, given, message):
+    with pytest.raises(ValueError, match=message):
+        watch(make_step(rules.SGD(0.1)), tmp_path / "run", **given)
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="a run needs a folder of its own"):
+        watch(make_step(rules.SGD(0.1)), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_every_instrument_says_how_it_is_read():
+    for each in instruments.INSTRUMENTS.values():
+        assert each.title
+        assert each.unit
+        assert each.says.endswith(".")
+        assert each.scale in ("log", "linear")
