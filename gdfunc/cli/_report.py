@@ -6,10 +6,12 @@ from pathlib import Path
 from ..core import write_atomically
 from ..diagnosis import of_run
 from ..report import run_report, watch
+from ..report._run_folder import run_config
 
 
 def write_report(run: Path, against: Path | None, out: Path | None) -> int:
     """Writes a run's page, and prints where it stands."""
+    run_config(run)  # what is no run is refused before anything is written
     if _from_records(run):
         of_run(run)
     page = run_report(run, against=against)
@@ -22,7 +24,10 @@ def _from_records(run: Path) -> bool:
     findings, metrics = run / "findings.json", run / "metrics.jsonl"
     if not findings.exists():
         return metrics.exists() and (run / "config.json").exists()
-    return json.loads(findings.read_bytes()).get("made_from") == "records"
+    try:
+        return json.loads(findings.read_bytes()).get("made_from") == "records"
+    except (ValueError, AttributeError):  # cut off: a report of the rest is better than none
+        return False
 
 
 def watch_run(run: Path, every: float, once: bool) -> int:

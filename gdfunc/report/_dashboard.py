@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..core import need
-from ._run_findings import said, story
-from ._run_folder import RunFolder, RunReader
+from ._run_findings import grouped, said, story
+from ._run_folder import Instrument, RunFolder, RunReader
 from ._tables import show, table, text
 
 _BARS = "▁▂▃▄▅▆▇█"
-_WIDE = 16
+_WIDE = 10
 _CALM = math.log(2)
 
 
@@ -97,9 +97,10 @@ def _findings(run: RunFolder, stories: list) -> list[Any]:
     if not stories:
         return [from_text("no findings written" if run.findings is None else "no findings", style="dim")]
     lines = []
-    for each in stories:
+    for (_, each), *more in grouped(stories):
         limit = f" (alarm at {each.threshold})" if each.threshold else ""
-        lines.append(from_text(f"! {' '.join(filter(None, (each.title, each.where)))}", style="bold red"))
+        others = f" and in {len(more)} more" if more else ""
+        lines.append(from_text(f"! {' '.join(filter(None, (each.title, each.where)))}{others}", style="bold red"))
         if each.statement or each.value:
             lines.append(from_text(f"  {each.statement or f'{each.value} {each.unit}'}{limit}"))
         for remedy in each.remedies:
@@ -126,17 +127,24 @@ def _shown(layers: int, wanted: set[int], most: int) -> list[int]:
 
 
 def _layers(run: RunFolder, rows: list[int], flagged: set[int | None]) -> Any:
+    """A row a layer: its name, a bar of the gradient that reaches it, and every latest number."""
     instruments = [each for each in run.instruments if each.of == "layer"]
     latest = {each.name: _latest(run, each.name) for each in instruments}
-    first = next((each for each in instruments if each.scale == "log"), None)
-    bars = _profile(latest[first.name]) if first else [""] * len(run.layers)
-    columns = ["layer", *([f"{first.title} (log)"] if first else []), *(each.title for each in instruments)]
-    cells = []
-    for i in rows:
-        name = ("! " if i in flagged else "") + run.layers[i]["name"]
-        cells.append((name, *([bars[i]] if first else []), *(said(latest[each.name][i]) for each in instruments)))
-    shown = "" if len(rows) == len(run.layers) else f"{len(rows)} of {len(run.layers)} layers"
-    return table("Layers, from the input to the output", columns, cells, shown)
+    barred = _barred([each for each in instruments if each.scale == "log"])
+    bars = _profile(latest[barred.name]) if barred else [""] * len(run.layers)
+    names = [("! " if i in flagged else "") + layer["name"] for i, layer in enumerate(run.layers)]
+    wide = max(map(len, names), default=0)
+    cells = [(f"{names[i]:{wide}} {bars[i]}", *(said(latest[each.name][i]) for each in instruments)) for i in rows]
+    shown = "" if len(rows) == len(run.layers) else f"{len(rows)} of {len(run.layers)} layers. "
+    bar = f"Bars: {barred.title}, logarithmic." if barred else ""
+    columns = ("layer", *(each.title for each in instruments))
+    return table("Layers, from the input to the output", columns, cells, shown + bar)
+
+
+def _barred(instruments: list[Instrument]) -> Instrument | None:
+    """The instrument of the gradient that goes through the layers, or else the first."""
+    words = ("output_gradient", "cotangent", "gradient", "")
+    return next((each for word in words for each in instruments if word in each.name), None)
 
 
 def _latest(run: RunFolder, name: str) -> list[float | None]:

@@ -61,7 +61,7 @@ def aligned(here: RunFolder, there: RunFolder, name: str, rows: np.ndarray) -> n
     found = np.ma.masked_all((len(rows), len(here.layers)))
     for i, layer in enumerate(here.layers):
         if layer["name"] in columns:
-            found[near, i] = values[nearest[near], min(i, values.shape[1]-1)]
+            found[near, i] = values[nearest[near], columns[layer["name"]]]
     return found
 
 

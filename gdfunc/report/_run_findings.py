@@ -6,26 +6,24 @@ from typing import Any, NamedTuple
 
 from ._numbers import number
 
-# The kind's first word or more -> (what happens, what it means for the network).
+# Kind -> (what happens, what it means for the network).
 _PLAIN = {
-    "vanishing": ("The gradient vanishes", "The layers nearest the input get almost no gradient: they hardly learn."),
-    "exploding": (
-        "The gradient explodes",
-        "The gradient grows from layer to layer: a step can throw the weights far off.",
-    ),
-    "dead": ("Units are dead", "They give zero for every example, so no gradient flows through them."),
-    "saturat": (
+    "nonfinite": ("Numbers are no longer finite", "From here on NaN or infinity spreads through the network."),
+    "unreached_parameters": ("No gradient reaches some parameters", "They do not learn: frozen, unused, or cut off."),
+    "unused_data": ("Some data is not used", "The loss does not depend on it."),
+    "poorly_scaled_input": ("The inputs are badly scaled", "Some are so large or small that they drown the others."),
+    "symmetric_init": ("Units are copies of each other", "They get equal gradients and stay equal."),
+    "dead_units": ("Units are dead", "They give zero for every example, so no gradient comes through them."),
+    "saturation": (
         "Units are saturated",
         "They sit on the flat ends of the activation, where its slope is close to zero.",
     ),
-    "non_finite": ("Numbers are no longer finite", "From here on NaN or infinity spreads through the network."),
-    "nan": ("Numbers are no longer finite", "From here on NaN or infinity spreads through the network."),
-    "learning_rate_too_high": ("The learning rate is too high", "Steps are so long that they overshoot."),
-    "learning_rate_too_low": ("The learning rate is too low", "Steps are so short that little is learned."),
-    "symmetric": ("Units are copies of each other", "They get equal gradients and stay equal."),
+    "vanishing": ("The gradient vanishes", "The layers nearest the input get almost no gradient: they hardly learn."),
+    "exploding": ("The gradient explodes", "It grows from layer to layer: a step can throw the weights far off."),
     "rank_collapse": ("Examples become alike", "The deeper layers can hardly tell one example from another."),
-    "loss_spike": ("The loss jumps", "A step made the loss far worse than those before it."),
-    "untrained": ("A layer does not learn", "Its weights do not move: it is frozen, or not connected to the loss."),
+    "rate_too_high": ("The learning rate is too high", "Steps are so long that they overshoot."),
+    "rate_too_low": ("The learning rate is too low", "Steps are so short that little is learned."),
+    "batch_too_small": ("The batch is too small", "Noise outweighs the gradient's direction."),
 }
 
 
@@ -72,10 +70,7 @@ def story(finding: Mapping[str, Any], layers: Sequence[str]) -> Story:
         layers: the layers' names, from the input to the output.
     """
     kind = str(finding.get("kind") or "finding")
-    title, means = next(
-        (words for start, words in _PLAIN.items() if kind.startswith(start)),
-        (kind.replace("_", " ").capitalize(), ""),
-    )
+    title, means = _PLAIN.get(kind, (kind.replace("_", " ").capitalize(), ""))
     evidence = finding.get("evidence") or {}
     statement = str(evidence.get("statement") or "")
     value, threshold = evidence.get("value"), evidence.get("threshold", finding.get("threshold"))
@@ -138,3 +133,11 @@ def _axis(numbers: Sequence[Any]):
         return round(6 + 88 * ((math.log(x) if log else x) - low) / (high - low), 1)
 
     return place
+
+
+def grouped(stories: Sequence[Story]) -> list[list[tuple[int, Story]]]:
+    """Findings of one kind together, each with its number."""
+    kinds: dict[str, list[tuple[int, Story]]] = {}
+    for i, each in enumerate(stories):
+        kinds.setdefault(each.kind, []).append((i, each))
+    return list(kinds.values())

@@ -102,7 +102,7 @@ class RunReader:
 
     def read(self) -> RunFolder:
         """The folder as it stands now."""
-        config = _config(self.path)
+        config = run_config(self.path)
         self._read_on(self.path / "metrics.jsonl")
         findings = (_json(self.path / "findings.json") or {}).get("findings")
         records = [self._by_step[step] for step in sorted(self._by_step)]
@@ -131,7 +131,8 @@ def read_run(path: str | os.PathLike) -> RunFolder:
     return RunReader(path).read()
 
 
-def _config(path: Path) -> Mapping[str, Any]:
+def run_config(path: Path) -> Mapping[str, Any]:
+    """A run's settings; `ValueError` where the folder holds no run, or one of another version."""
     file = path / "config.json"
     if not file.is_file():
         raise ValueError(f"a run's report needs a run's folder, with a config.json in it, and was given {path}")

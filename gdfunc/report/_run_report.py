@@ -9,7 +9,7 @@ import numpy as np
 from ..core import need
 from ._run_change import changes
 from ._run_data import Matrices, page_data, shown_rows
-from ._run_findings import said, story
+from ._run_findings import grouped, said, story
 from ._run_folder import RunFolder, read_run
 
 _PAGE = Path(__file__).parent / "_page"
@@ -52,7 +52,7 @@ def run_report(run: str | os.PathLike, *, against: str | os.PathLike | None = No
     return environment.get_template("page.html.j2").render(
         run=here,
         there=there,
-        stories=stories,
+        groups=grouped(stories),
         losses=[said(x) for x in here.series("loss").compressed()],
         flagged={each.index for each in stories},
         changes=[] if there is None else changes(here, there),

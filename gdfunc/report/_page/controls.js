@@ -27,11 +27,21 @@ function play() {
   }
 }
 
-/** The instrument that shows a finding: one whose name has a word of the finding's kind, or else a gradient's. */
+// Words in the names of the instruments that show a kind of finding, the best first.
+const SHOWN_BY = {
+  dead_units: ["dead", "zeros"],
+  saturation: ["satur"],
+  symmetric_init: ["rank"],
+  rank_collapse: ["rank"],
+  rate_too_high: ["update"],
+  rate_too_low: ["update"],
+};
+
+/** The instrument that shows a finding, or else the one of the gradient that goes through the layers. */
 function instrumentFor({ kind }) {
-  const words = kind.split("_").map((word) => word.slice(0, 6));
-  const has = (parts) => LAYERED.find((each) => parts.some((part) => part.length > 2 && each.name.includes(part)));
-  return has(words) ?? has(["cotangent", "gradient", "grad"]) ?? chosen.instrument;
+  const words = [...(SHOWN_BY[kind] ?? []), kind, "output_gradient", "cotangent", "gradient"];
+  const shows = (word) => LAYERED.find((each) => each.name.includes(word));
+  return words.filter(Boolean).map(shows).find(Boolean) ?? chosen.instrument;
 }
 
 /** Where no finding says where to look: the first number that is not finite, or else the last step. */
@@ -40,9 +50,9 @@ function firstTrouble() {
   for (let step = 0; name && step < steps.length; step++) {
     const row = layers.map((_, layer) => at("here", name, step, layer));
     const layer = row.findIndex((x) => x !== null && !Number.isFinite(x));
-    if (layer >= 0) return { kind: name, layer, step: steps[step] };
+    if (layer >= 0) return { kind: "", layer, step: steps[step] };
   }
-  return { kind: name ?? "", layer: null, step: null };
+  return { kind: "", layer: null, step: null };
 }
 
 function showFinding(finding) {
@@ -88,6 +98,7 @@ async function start() {
   await readHistograms();
   if (!steps.length) return;
   curves = makeCurves();
+  chosen.instrument = instrumentFor({ kind: "" });
   showFinding(DATA.findings[0] ?? firstTrouble());
   draw();
   wire();
