@@ -11,14 +11,14 @@ from gdfunc.core import did_you_mean, write_atomically
 from gdfunc.parity import versions
 from gdfunc.report import number, show, table
 
-NAMES = ("cost", "imports", "speed")
+NAMES = ("cost", "imports", "instruments", "speed")
 
 
 def main(names: tyro.conf.Positional[tuple[str, ...]] = NAMES, /, quick: bool = False, json: Path | None = None) -> int:
     """Side by side against the peer, in one run. Figures are ratios: below 1 is in gdfunc's favour.
 
     Args:
-        names: cost (flops and bytes), imports (CPU time), speed (time of an update).
+        names: cost (flops and bytes), imports (CPU time), instruments (time of a watched step), speed (time of an update).
         quick: fewer repetitions.
         json: write the rows to this file too.
     """

@@ -33,12 +33,12 @@ def of_run(folder: str | Path) -> list[dict[str, Any]]:
     folder = Path(folder)
     if not (folder / "config.json").exists():
         raise ValueError(f"a run's folder has a config.json, and {folder} has none")
-    config = json.loads((folder / "config.json").read_bytes())
+    layers = json.loads((folder / "config.json").read_bytes()).get("layers", [])
     records = list(_records(folder / "metrics.jsonl"))
     streak: dict[tuple[str, str], int] = {}
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
-        now = {(each.kind, each.layer): each for each in _examine(config["layers"], record)}
+        now = {(each.kind, each.layer): each for each in _examine(layers, record)}
         streak = {key: streak.get(key, 0) + 1 for key in now}
         for key, each in now.items():
             if key not in found and streak[key] >= min(PERSISTS, len(records)):
@@ -76,7 +76,7 @@ def _examine(layers: list[dict[str, Any]], record: dict[str, Any]) -> list[Findi
         rows.append(
             Row(
                 name=layer["name"],
-                activation=layer["activation"],
+                activation=layer.get("activation", ""),
                 feeds=i < len(layers) - 1,
                 output_rms=rms,
                 gradient_norm=gradient,

@@ -176,7 +176,7 @@ class Watched:
     def _start(self) -> None:
         assert self._seen is not None
         of_run = {
-            name: Instrument(name.replace("_", " "), "loss / weight", "log", "run", "The norm over all parameters.")
+            name: Instrument(name.replace("_", " ").capitalize(), "loss / weight", "log", "run", "The norm over all parameters.")
             for name in ("gradient_global_norm", *self._seen.run)
         }
         of_layers = {name: INSTRUMENTS[name] for name in self._names}
