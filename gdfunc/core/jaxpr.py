@@ -40,8 +40,11 @@ def called_name(eqn: Any) -> str:
     if isinstance(name := eqn.params.get("name"), str):
         return name
     inner = inner_jaxprs(eqn)
-    first = open_jaxpr(inner[0])[0].eqns if inner else ()
-    return called_name(first[0]) if len(first) == 1 else ""
+    if not inner:
+        return ""
+    jaxpr = open_jaxpr(inner[0])[0]
+    name = called_name(jaxpr.eqns[0]) if len(jaxpr.eqns) == 1 else ""
+    return name or getattr(jaxpr.debug_info, "func_name", "")
 
 
 def scan_counts(eqn: Any) -> tuple[int, int]:

@@ -137,11 +137,17 @@ def _measure(probe: Probe, value: Array, dummy: Any) -> Array:
 
 
 def _forward(probe: Probe, value: Array, dummy: Any) -> tuple[Array, Tree]:
-    return value, probe.place(probe.forward(value))
+    return value, _gathered(probe.place(probe.forward(value)))
 
 
 def _backward(probe: Probe, measured: Tree, cotangent: Array) -> tuple[Array, Any]:
-    return cotangent, (measured, probe.place(probe.backward(cotangent)))
+    return cotangent, (measured, _gathered(probe.place(probe.backward(cotangent))))
+
+
+def _gathered(measured: Tree) -> Tree:
+    """Typed as on no explicit mesh axis, as the dummy is."""
+    split = lambda x: any(jax.typeof(x).sharding.spec)  # noqa: E731
+    return jax.tree.map(lambda x: jax.sharding.reshard(x, jax.P()) if split(x) else x, measured)
 
 
 _measure.defvjp(_forward, _backward)

@@ -66,8 +66,8 @@ class Site:
         axis, eqn = len(self.op.eqn.outvars[0].aval.shape) - 1, self.op.eqn
         if self.kind == "conv_general_dilated":
             axis = eqn.params["dimension_numbers"].out_spec[1]
-        if self.kind == "dot_general" and self.operand == 1:  # (batched, the weights' own, the data's own)
-            contracted, batched = (each[0] for each in eqn.params["dimension_numbers"])
+        if self.kind == "dot_general" and self.operand == 1:  # (batch axes, the weights' own, the data's own)
+            contracted, _ = (each[0] for each in eqn.params["dimension_numbers"])
             axis = max(0, len(eqn.invars[0].aval.shape) - len(contracted) - 1)
         makers = {op.outputs[0]: op for op in self.block.ops}
         for ref in self.chain[1:]:
@@ -239,6 +239,8 @@ def _moved(axis: int, eqn: Any) -> int:
         return eqn.params["broadcast_dimensions"][axis]
     before, after = (v.aval.shape for v in (eqn.invars[0], eqn.outvars[0]))
     if eqn.primitive.name in ("reshape", "squeeze"):
-        alike = (i for i, n in enumerate(after) if math.prod(after[i:]) == math.prod(before[axis:]) and n == before[axis])
+        alike = (
+            i for i, n in enumerate(after) if math.prod(after[i:]) == math.prod(before[axis:]) and n == before[axis]
+        )
         return next(alike, len(after) - 1)
     return axis

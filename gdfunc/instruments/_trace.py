@@ -62,7 +62,9 @@ def _check_call(who: str, loss_fn: Callable, params: Tree, batch: Tree) -> None:
         try:
             jnp.result_type(leaf)
         except TypeError:
-            raise ValueError(f"{who} needs arrays in the batch, and was given {type(leaf).__name__} at {path!r}") from None
+            raise ValueError(
+                f"{who} needs arrays in the batch, and was given {type(leaf).__name__} at {path!r}"
+            ) from None
     try:
         signature = inspect.signature(loss_fn)
     except ValueError:  # some callables written in C have none

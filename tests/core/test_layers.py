@@ -16,7 +16,7 @@ LAYERS = {
     "core": 0,
     **dict.fromkeys(("schedules", "losses", "init", "data", "gradients"), 1),
     **dict.fromkeys(("rules", "clipping", "models", "theory"), 2),
-    **dict.fromkeys(("parity", "instruments"), 3),
+    **dict.fromkeys(("parity", "instruments", "interop"), 3),
     **dict.fromkeys(("training", "testing", "diagnosis"), 4),
     "sweeps": 5,
     "report": 6,
@@ -30,6 +30,7 @@ LIBRARIES = {
     "jinja2": {"report": True, "cli": True},
     "tyro": {"report": True, "cli": False},
     "rich": {"report": True, "cli": True, "training": True},
+    **dict.fromkeys(("flax", "equinox", "haiku"), {"interop": True}),
     "torch": dict.fromkeys(("parity", "rules", "schedules", "losses", "init", "clipping"), True),
 }
 ALWAYS = {"jax", "jaxlib", "numpy", "gdfunc"}
