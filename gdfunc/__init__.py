@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         rule as rule,
     )
     from .diagnosis import diagnose as diagnose
+    from .instruments import tap as tap
     from .report import explain as explain
     from .training import bracket as bracket, train as train
 
@@ -67,6 +68,7 @@ _NAMES = {
     "diagnose": "diagnosis",
     "explain": "report",
     "bracket": "training",
+    "tap": "instruments",
     "train": "training",
 }
 __all__ = ["__version__", *_FOLDERS, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]

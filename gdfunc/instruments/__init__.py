@@ -51,5 +51,6 @@ from ._step_quality import (
     loss_after_before as loss_after_before,
     step_ends as step_ends,
 )
+from ._tap import tap as tap
 from ._trace import Traced as Traced, probed_value_and_grad as probed_value_and_grad, trace as trace
 from ._watch import Watched as Watched, see as see, value_and_grad as value_and_grad, watch as watch

@@ -25,7 +25,7 @@ class Layer(NamedTuple):
     """
 
     name: str  # the path of the parameter that it consumes
-    kind: str  # "dot_general", "conv_general_dilated", "gather", ...
+    kind: str  # "dot_general", "conv_general_dilated", "gather", ...; "tag" for a value named by `tap`
     weights: tuple[str, ...]  # the paths of all parameters in it
     bias: tuple[str, ...]
     activation_name: str  # "relu", "tanh", ...; "" where none follows
@@ -95,7 +95,7 @@ def look_at(who: str, loss_fn: Callable[..., Any], params: Tree, batch: Tree, ha
 
 def check_found(who: str, traced: Traced) -> None:
     """Raises ValueError where a loss has no layers to look at."""
-    if not traced.sites:
+    if not any(site.weights for site in traced.sites):
         also = f" ({'; '.join(traced.unseen)})" if traced.unseen else ""
         raise ValueError(
             f"{who} needs a loss that multiplies its parameters with data, and found no such operation{also}: does loss_fn "

@@ -164,6 +164,8 @@ def lacking(traced: Traced, names: tuple[str, ...]) -> dict[str, list[bool]]:
 
     def lacks(site: Site, name: str) -> bool:
         last = site.activations[-1] if site.activations else None
+        if name in ("gradient_norm", "weight_norm", "update_ratio"):
+            return not site.weights
         if name in ("zeros", "dead_units"):
             return last is None
         return name == "saturated" and not (last and last.bounded)
@@ -192,7 +194,7 @@ def _of_site(site: Site, measured: dict[int, Any], sizes: dict[str, Any]) -> dic
         return jnp.sum(x, axis=turns).reshape(count, *x.shape[len(site.levels) :])
 
     def norm(kind: str) -> Array:
-        if kind not in sizes:
+        if kind not in sizes or not site.weights:
             return missing
         squares = sum(jnp.square(sizes[kind][path](len(axes))) for path in site.weights)
         return jnp.sqrt(squares).reshape(count) if jnp.size(squares) == count else missing

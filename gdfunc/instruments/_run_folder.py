@@ -12,21 +12,29 @@ import numpy as np
 
 from ..core import write_atomically
 from ._layers import layer_indices, layer_name
-from ._readings import Instrument, lacking
+from ._readings import Instrument, lacking, layer_names
 from ._trace import Traced
 
 _LIBRARIES = ("gdfunc", "jax", "jaxlib", "numpy", "optax", "flax", "equinox", "dm-haiku")
 
 
 class RunFolder:
-    """config.json, env.json, metrics.jsonl (a line a record, flushed at once), and at the end history.npz."""
+    """config.json, env.json, metrics.jsonl (a line a record, flushed at once), and at the end history.npz.
 
-    def __init__(self, path: Path):
+    Args:
+        path: the folder, new or empty.
+        log: an object with a log(dict) method (a run of W&B, MLflow or trackio), which is given each record too.
+    """
+
+    def __init__(self, path: Path, log: Any = None):
+        if log is not None and not callable(getattr(log, "log", None)):
+            raise ValueError(f"log needs an object with a log(dict) method, and was given {log!r}")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise ValueError(f"{path} exists and is not empty: a run needs a folder of its own")
-        self.path = path
+        self.path, self._log = path, log
         self._rows: list[dict[str, Any]] = []
         self._lacking: dict[str, list[bool]] = {}
+        self._names: list[str] = []
         self._began = time.monotonic()
 
     def start(self, traced: Traced, instruments: dict[str, Instrument], every: int, **about: Any) -> None:
@@ -39,6 +47,7 @@ class RunFolder:
             **about: anything else that JSON holds.
         """
         self._lacking = lacking(traced, tuple(name for name, each in instruments.items() if each.of == "layer"))
+        self._names = layer_names(traced)
         self.path.mkdir(parents=True, exist_ok=True)
         layers = [
             {
@@ -71,6 +80,21 @@ class RunFolder:
         self._rows.append(row)
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({name: self._plain(name, x) for name, x in row.items()}, allow_nan=False) + "\n")
+
+        if self._log is not None:
+            self._log.log({"step": step, **self._flat(record)})
+
+    def _flat(self, record: dict[str, np.ndarray]) -> dict[str, float]:
+        """`gradient_norm/first/weight`: a number each, for a tracker."""
+        found = {}
+        for name, x in record.items():
+            if name not in self._lacking:
+                found[name] = float(x)
+                continue
+            for layer, value, lacks in zip(self._names, x, self._lacking[name], strict=True):
+                if not lacks:
+                    found[f"{name}/{layer}"] = float(value)
+        return found
 
     def _plain(self, name: str, x: Any) -> Any:
         numbers = plain(x)

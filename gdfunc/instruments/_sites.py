@@ -111,6 +111,7 @@ class _Finder:
         self.feeds: set[int] = set()  # sites after which another one comes
         self.activations: dict[int, list[Activation]] = {}  # by block
         self.unseen: list[str] = []
+        self.layered: set[int] = set()  # the scans that walk along parameters
         self.scans = itertools.count()
 
     def walk(self, block: Block, inputs: list[Source], levels: tuple[tuple[int, int], ...]) -> list[Source]:
@@ -128,6 +129,8 @@ class _Finder:
                 here.append(self.add_site(block, op, operand, found, levels))
                 together = Source(data=True, owners=frozenset([len(self.sites) - 1]), whole=True)
             elif together.data:
+                if op.name == "name":
+                    self.add_tag(block, op, levels)
                 whole = together.whole and not op.name.startswith(("reduce_", "arg"))
                 together = together._replace(params=frozenset(), sliced=frozenset(), whole=whole)
                 if op.name == "while" and contains(op.eqn, WEIGHTED):
@@ -143,14 +146,8 @@ class _Finder:
     def add_site(self, block: Block, op: Op, operand: int, found: list[Source], levels: tuple) -> Site:
         weights = join(source for source in found if source.only_params)
         self.feeds |= found[operand].owners
-        name = base = "+".join(sorted(weights.params))
-        taken = {site.name for site in self.sites}
-        for n in itertools.count(2):
-            if name not in taken:
-                break
-            name = f"{base}#{n}"
         site = Site(
-            name=name,
+            name=self.free("+".join(sorted(weights.params))),
             kind=op.name,
             weights=tuple(sorted(weights.params)),
             block=block,
@@ -165,6 +162,18 @@ class _Finder:
         self.loops.append(levels)
         return site
 
+    def add_tag(self, block: Block, op: Op, levels: tuple) -> None:
+        """A value that the user gave a name, with `tap` or `checkpoint_name`."""
+        where = tuple(Level(length, scan in self.layered) for scan, length in levels)
+        name, (taken,), (given,) = self.free(op.eqn.params["name"]), op.inputs, op.outputs
+        self.sites.append(Site(name, "tag", (), block, op, 0, taken, (given,), where, first=False))
+        self.loops.append(levels)
+
+    def free(self, base: str) -> str:
+        """The name, or where it is taken `base#2`."""
+        taken = {site.name for site in self.sites}
+        return next(name for n in itertools.count(1) if (name := base if n == 1 else f"{base}#{n}") not in taken)
+
     def enter(self, op: Op, found: list[Source], levels: tuple) -> list[Source]:
         if op.name == "scan":
             return self.scan(op, found, levels)
@@ -177,6 +186,8 @@ class _Finder:
         m += n
         level = (next(self.scans), op.eqn.params["length"])
         consts, carry = found[:n], found[n:m]
+        if any(source.params for source in found[m:]):
+            self.layered.add(level[0])
         xs = [source._replace(sliced=source.sliced | {level[0]}) for source in found[m:]]
         while True:  # until what is carried round comes from where it was said to come from
             sites, unseen = len(self.sites), len(self.unseen)

@@ -176,7 +176,9 @@ class Watched:
     def _start(self) -> None:
         assert self._seen is not None
         of_run = {
-            name: Instrument(name.replace("_", " ").capitalize(), "loss / weight", "log", "run", "The norm over all parameters.")
+            name: Instrument(
+                name.replace("_", " ").capitalize(), "loss / weight", "log", "run", "The norm over all parameters."
+            )
             for name in ("gradient_global_norm", *self._seen.run)
         }
         of_layers = {name: INSTRUMENTS[name] for name in self._names}
@@ -201,6 +203,7 @@ def watch(
     run: str | Path,
     instruments: str | tuple[str, ...] = "standard",
     every: int = 10,
+    log: Any = None,
     **jit_options: Any,
 ) -> Watched:
     """A training step whose layers are recorded at every N-th call, in a folder that `gdfunc report` and `gdfunc watch` read.
@@ -218,6 +221,7 @@ def watch(
         run: the folder; it must not hold another run.
         instruments: "economy", "standard", or names from `INSTRUMENTS`.
         every: record the calls 1, 1 + every, ...
+        log: any object with a log(dict) method (a run of W&B, MLflow or trackio): it is given each record, a number a layer.
         **jit_options: for `jax.jit`, where the step is not jitted yet: donate_argnums, static_argnums, ...
 
     Returns:
@@ -229,7 +233,7 @@ def watch(
     """
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"watch needs every to be a whole number >= 1, and was given {every!r}")
-    return Watched(step, RunFolder(Path(run)), wanted("watch", instruments), every, jit_options)
+    return Watched(step, RunFolder(Path(run), log), wanted("watch", instruments), every, jit_options)
 
 
 def _updates(params: Tree, out: Any) -> Tree | None:

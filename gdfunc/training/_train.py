@@ -40,6 +40,7 @@ def train(
     instruments: str | Sequence[str] = (),
     every: int = 1,
     folder: str | os.PathLike | None = None,
+    log: Any = None,
     evaluate: Callable[[Tree], Any] | None = None,
     evaluate_every: int | None = None,
     chunk: int = 256,
@@ -80,6 +81,7 @@ def train(
             inside the loop, into `history.layers`. Only the steps at which it is due pay for it.
         every: measure, and read the instruments, at steps 1, 1 + every, 1 + 2 every, ...
         folder: where the instruments' readings go as they come (`gdfunc report FOLDER`); it must not hold another run.
+        log: an object with a log(dict) method (a run of W&B, MLflow or trackio), which is given each record too.
         evaluate: params -> pytree of arrays or numbers, any Python function, called on the host.
         evaluate_every: evaluate after every so many updates; in any case before the first and after the last.
         chunk: the most steps between two looks from the host: a progress bar moves, Ctrl-C works.
@@ -103,6 +105,8 @@ def train(
     names = wanted("train", instruments) if instruments else ()
     if names and accumulate > 1:
         raise ValueError("train needs accumulate=1 for instruments: they look at one batch")
+    if log is not None and folder is None:
+        raise ValueError("train needs a folder for log: what goes to it is kept there too")
     if folder is not None and not names:
         raise ValueError('train needs instruments for a folder: instruments="standard"')
     program = Program(loss_fn, has_aux, batches, chunk, measure, every, rule if ours is None else None, names)
@@ -121,11 +125,11 @@ def train(
         verdict=jnp.asarray(RUNNING, jnp.int32),
     )
 
-    keep = None if folder is None else RunFolder(Path(folder))
+    keep = None if folder is None else RunFolder(Path(folder), log)
     layer_names = start_recording(program, keep, params, data, key, steps, rule) if names else []
     noted = every if names or measure is not None else None
-    log = Log(None if before is None else before.history, first, noted, evaluate, layer_names, keep)
-    log.evaluate(first, carry.params)
+    records = Log(None if before is None else before.history, first, noted, evaluate, layer_names, keep)
+    records.evaluate(first, carry.params)
     made, last = first, first + steps
     with progress_bar(steps, progress) as show:
         while made < last and int(carry.verdict) == RUNNING:
@@ -134,12 +138,12 @@ def train(
             )
             limit = np.int32(min(chunk, last - made, until - made))
             carry, rows, count = run_chunk(program, ours, stop, key, data, carry, limit)
-            log.add(rows, int(count))
+            records.add(rows, int(count))
             made = int(carry.step)
             if made in (until, last) or int(carry.verdict) != RUNNING:
-                log.evaluate(made, carry.params)
-            show(made - first, log.loss)
-    history = log.history()
+                records.evaluate(made, carry.params)
+            show(made - first, records.loss)
+    history = records.history()
     if keep is not None:
         keep.close()
     return Run(carry.params, carry.state, history, outcome_of(int(carry.verdict), stop, history, steps), made, key)

@@ -7,6 +7,7 @@ import pytest
 from _by_hand import assert_close, assert_found, by_hand
 from jax import lax
 
+import gdfunc as gd
 from gdfunc import core
 from gdfunc.instruments import layers, look_at
 from gdfunc.instruments._trace import trace
@@ -520,3 +521,25 @@ def test_has_aux_without_a_pair_is_named():
 def test_a_fault_of_the_loss_itself_is_left_as_it_is():
     with pytest.raises(TypeError, match="dot_general"):
         layers(GOOD, PARAMS, (X[:, :3], Y))
+
+
+def test_a_tapped_value_stands_among_the_layers_with_its_gradient():
+    x, w = jnp.arange(6.0).reshape(3, 2), {"u": jnp.ones((2, 4)), "v": jnp.ones((4, 1))}
+
+    def loss(p, batch):
+        def turn(h, scale):
+            return gd.tap("turn", h * scale), None
+
+        h = gd.tap("middle", jnp.tanh(batch @ p["u"] / 9))
+        h, _ = jax.lax.scan(turn, h, jnp.array([1.0, 2.0]))
+        return jnp.sum((h @ p["v"]) ** 2)
+
+    u, middle, turn, v = layers(loss, w, x)
+    assert [each.name for each in (u, middle, turn, v)] == ["u", "middle", "turn", "v"]
+    assert (middle.kind, middle.weights) == ("tag", ())
+    h = np.tanh(np.asarray(x) @ np.ones((2, 4)) / 9)
+    np.testing.assert_allclose(middle.output, h, rtol=1e-6)
+    after = 2 * (2 * h @ np.ones((4, 1))) @ np.ones((1, 4))  # dL/dh behind the last turn
+    np.testing.assert_allclose(middle.output_gradient, 2 * after, rtol=1e-5)
+    np.testing.assert_allclose(turn.output, np.stack([h, 2 * h]), rtol=1e-6)
+    np.testing.assert_allclose(turn.output_gradient, np.stack([2 * after, after]), rtol=1e-5)

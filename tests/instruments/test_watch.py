@@ -184,3 +184,22 @@ def test_every_instrument_says_how_it_is_read():
         assert each.unit
         assert each.says.endswith(".")
         assert each.scale in ("log", "linear")
+
+
+def test_a_tracker_is_given_a_number_a_layer(tmp_path):
+    class Tracker:
+        given: list = []
+
+        def log(self, numbers):
+            self.given.append(numbers)
+
+    with watch(make_step(rules.SGD(0.1)), tmp_path / "run", every=2, log=Tracker()) as step:
+        go(step, rules.SGD(0.1), calls=3)
+    (row, _), (given, after) = rows(tmp_path / "run"), Tracker.given
+    assert [given["step"], after["step"]] == [1, 3]
+    assert all(isinstance(x, (int, float)) for x in given.values())
+    np.testing.assert_allclose(given["gradient_norm/a/w"], row["gradient_norm"][0], rtol=1e-5)
+    assert "saturated/a/w" in given
+    assert "saturated/z/w" not in given
+    with pytest.raises(ValueError, match=r"log\(dict\) method"):
+        watch(make_step(rules.SGD(0.1)), tmp_path / "other", log=print)
