@@ -34,6 +34,7 @@ from ._fields import (
 )
 from ._files import write_atomically as write_atomically
 from ._lift import ArrayRule as ArrayRule, TreeRule as TreeRule
+from ._loss import trace_loss as trace_loss
 from ._masked import masked as masked
 from ._numerics import (
     Debias as Debias,

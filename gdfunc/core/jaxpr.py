@@ -7,6 +7,14 @@ from jax import lax
 from jax.extend import core as jex
 
 Literal: type = jex.Literal
+# Each entry of what these give comes from the same entry of what they take.
+POINTWISE = frozenset({
+    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
+    "clamp", "convert_element_type", "copy", "copy_p", "cos", "cosh", "div", "eq", "erf", "erf_inv", "erfc", "exp",
+    "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max",
+    "min", "mul", "name", "ne", "neg", "not", "or", "pow", "rem", "round", "rsqrt", "select_n", "sign", "sin",
+    "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh",
+})  # fmt: skip
 CALLS = frozenset({"jit", "pjit", "closed_call", "core_call"})
 
 
@@ -33,6 +41,17 @@ def inner_jaxprs(eqn: Any) -> list[Any]:
 
 
 _INNER = ("jaxpr", "call_jaxpr", "branches", "body_jaxpr")
+
+
+def is_pointwise(eqn: Any) -> bool:
+    """Whether each entry of what it gives comes from the same entry of what it takes."""
+    inner = inner_jaxprs(eqn)
+    if not inner:
+        return eqn.primitive.name in POINTWISE or (
+            eqn.primitive.name == "broadcast_in_dim" and all(v.aval.shape == () for v in eqn.invars)
+        )
+    called = eqn.primitive.name in CALLS or eqn.primitive.name.startswith("custom_")
+    return called and all(is_pointwise(e) for each in inner for e in open_jaxpr(each)[0].eqns)
 
 
 def called_name(eqn: Any) -> str:

@@ -10,7 +10,7 @@ from jax import Array
 
 from ..core import jaxpr as jx
 from ._formulas import BILINEAR, REARRANGING
-from ._notation import fill, is_pointwise, matmul, pointwise, step_name
+from ._notation import fill, matmul, pointwise, step_name
 from ._numbers import MOST
 from ._program import Ref, Step
 
@@ -40,7 +40,7 @@ def local_derivative(
     if primitive.startswith("custom_vjp"):  # which need not be linear
         return "", None, f"{step_name(eqn)}'s own rule for {', '.join(gradients)}"
     products = " + ".join(f"{g} * {quotient(name, taken[place])}" for g, name in zip(gradients, gave, strict=True))
-    if len(step.outputs) == 1 and is_pointwise(eqn) and (slope := _slope(step, place, numbers)) is not None:
+    if len(step.outputs) == 1 and jx.is_pointwise(eqn) and (slope := _slope(step, place, numbers)) is not None:
         copied = np.size(value) < np.size(slope)
         rule = f"sum of {products} over the copies" if copied else products
         return _formula(eqn, place, taken, gave[0]), slope, rule

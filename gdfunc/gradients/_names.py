@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..core import Tree, leaf_paths
-from ._notation import is_pointwise, step_name
+from ..core import Tree, jaxpr as jx, leaf_paths
+from ._notation import step_name
 from ._numbers import in_numbers, uniform
 from ._program import Program, Ref, Step, Use
 
@@ -132,4 +132,4 @@ def _activates(step: Step, program: Program) -> bool:
     """Whether it is a pointwise function of one value alone, and no arithmetic."""
     others: list[Any] = [use for use in step.uses[1:] if use.ref not in program.constants]
     named = step_name(step.eqn) not in _ARITHMETIC
-    return named and not others and len(step.outputs) == 1 and is_pointwise(step.eqn)
+    return named and not others and len(step.outputs) == 1 and jx.is_pointwise(step.eqn)

@@ -7,16 +7,6 @@ from ..core import jaxpr as jx
 from ._formulas import POINTWISE, REARRANGING, Pointwise
 
 
-def is_pointwise(eqn: Any) -> bool:
-    """Whether each entry of what it gives comes from the same entry of what it takes."""
-    name, inner = eqn.primitive.name, jx.inner_jaxprs(eqn)
-    if not inner:
-        scalar = name == "broadcast_in_dim" and all(v.aval.shape == () for v in eqn.invars)
-        return name in POINTWISE or scalar or name in ("erf_inv", "asin", "acos", "atan", "asinh", "acosh", "atanh")
-    called = name in jx.CALLS or name.startswith("custom_jvp")
-    return called and all(is_pointwise(e) for each in inner for e in jx.open_jaxpr(each)[0].eqns)
-
-
 def pointwise(eqn: Any) -> Pointwise | None:
     """The notation of an operation on single entries; None where the table has none, or none for so many inputs."""
     if eqn.primitive.name == "select_n" and len(eqn.invars) != 3:

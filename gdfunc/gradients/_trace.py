@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..core import Tree, check_params
+from ..core import Tree, trace_loss
 from ._backward import Backward, backward
 from ._forward import Forward, Value, forward, run
 from ._local import quotient
@@ -76,8 +76,7 @@ def trace(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool 
     Raises:
         ValueError: where the parameters are none or not floating-point, or the loss is no floating-point scalar.
     """
-    check_params(params, "trace")
-    closed = _loss_program(loss_fn, params, batch, has_aux)
+    closed, _ = trace_loss("trace", loss_fn, params, batch, has_aux)
     leaves, structure = jax.tree.flatten(params)
     program = read_program(closed, len(leaves))
     mine, names = program.inputs[: len(leaves)], name_values(program, params, batch)
@@ -99,20 +98,3 @@ def trace(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool 
         backward=steps,
         gradients=jax.tree.unflatten(structure, gradients),
     )
-
-
-def _loss_program(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool) -> Any:
-    """The loss as a closed jaxpr, of whose outputs it is the first."""
-    closed, out = jax.make_jaxpr(loss_fn, return_shape=True)(params, batch)
-    if has_aux and not (isinstance(out, tuple) and len(out) == 2):
-        raise ValueError(f"trace with has_aux=True needs loss_fn to return (loss, aux), and it returned {out}")
-    loss: Any = out[0] if has_aux else out
-    if not hasattr(loss, "shape"):
-        hint = "; for (loss, aux) give has_aux=True" if isinstance(loss, tuple) else ""
-        raise ValueError(f"trace needs loss_fn to return a scalar, and it returned a {type(loss).__name__}{hint}")
-    if loss.shape != () or not jnp.issubdtype(loss.dtype, jnp.floating):
-        raise ValueError(
-            f"trace needs loss_fn to return a real floating-point scalar of shape (), and it returned {loss.dtype} of "
-            f"shape {loss.shape}"
-        )
-    return closed

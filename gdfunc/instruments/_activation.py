@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core import jaxpr as jx
-from ._program import Block, Op, Ref, is_pointwise
+from ._program import Block, Op, Ref
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def find_activations(block: Block, env: dict[Ref, Any]) -> Iterator[Activation]:
             users.setdefault(x, []).append(op)
         data = [x for x in taken if env[x].data]
         roots = {root[x] if x in root else x for x in data}  # noqa: SIM401
-        if len(op.outputs) != 1 or len(roots) != 1 or not is_pointwise(op.eqn):
+        if len(op.outputs) != 1 or len(roots) != 1 or not jx.is_pointwise(op.eqn):
             continue
         out: Ref = op.outputs[0]
         if not all(block.avals[x].shape == block.avals[out].shape for x in data):

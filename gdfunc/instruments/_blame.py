@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ._program import is_pointwise
+from ..core import jaxpr as jx
 from ._tape import Step, Tape, inexact
 
 
@@ -26,7 +26,7 @@ def _causes(tape: Tape, step: Step, entries: dict[int, np.ndarray]) -> dict[int,
     """The inputs at fault: without whose bad entries the outcome is better, or else which alone make it bad."""
     bad = {n: bad_entries(tape.values[n]) for n in step.inputs}
     theirs = [entries[n] for n in step.outputs if n in entries]
-    if step.eqn is not None and is_pointwise(step.eqn):  # only through the same entries
+    if step.eqn is not None and jx.is_pointwise(step.eqn):  # only through the same entries
         alike = lambda mine: all(e.shape == mine.shape for e in theirs)  # noqa: E731
         bad = {n: mine & np.any(theirs, axis=0) if alike(mine) else mine for n, mine in bad.items()}
     bad = {n: mine for n, mine in bad.items() if mine.any()}

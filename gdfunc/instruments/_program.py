@@ -52,13 +52,6 @@ class Block:
 WEIGHTED = frozenset({"dot_general", "conv_general_dilated", "gather", "ragged_dot"})
 # Entered and rebuilt when values inside are to be looked at.
 ENTERED = frozenset({"scan", "cond", "remat2", "checkpoint", "remat", "shard_map"})
-POINTWISE = frozenset({
-    "abs", "add", "add_any", "and", "atan2", "cbrt", "ceil", "clamp", "convert_element_type", "copy", "cos", "cosh",
-    "copy_p", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow",
-    "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "not", "or",
-    "pow", "rem", "round", "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub",
-    "tan", "tanh",
-})  # fmt: skip
 
 
 def read_program(closed: Any) -> Block:
@@ -79,7 +72,7 @@ def _read(closed: Any, fresh: Iterator[int]) -> Block:
 def _add(block: Block, jaxpr: Any, env: dict[Any, Any], fresh: Iterator[int]) -> None:
     for eqn in jaxpr.eqns:
         inputs = [_look_up(v, env) for v in eqn.invars]
-        if eqn.primitive.name in jx.CALLS and not is_pointwise(eqn):
+        if eqn.primitive.name in jx.CALLS and not jx.is_pointwise(eqn):
             inner, values = jx.open_jaxpr(jx.inner_jaxprs(eqn)[0])
             consts = {v: next(fresh) for v in inner.constvars}
             block.consts |= {consts[v]: x for v, x in zip(inner.constvars, values, strict=True)}
@@ -101,17 +94,6 @@ def _add(block: Block, jaxpr: Any, env: dict[Any, Any], fresh: Iterator[int]) ->
 
 def _look_up(v: Any, env: dict[Any, Any]) -> Any:
     return v if isinstance(v, jx.Literal) else env[v]
-
-
-def is_pointwise(eqn: Any) -> bool:
-    """Whether each entry of what it gives comes from the same entry of what it takes."""
-    inner = jx.inner_jaxprs(eqn)
-    if not inner:
-        return eqn.primitive.name in POINTWISE or (
-            eqn.primitive.name == "broadcast_in_dim" and all(v.aval.shape == () for v in eqn.invars)
-        )
-    called = eqn.primitive.name in jx.CALLS or eqn.primitive.name.startswith("custom_")
-    return called and all(is_pointwise(e) for each in inner for e in jx.open_jaxpr(each)[0].eqns)
 
 
 def contains(eqn: Any, names: frozenset[str]) -> bool:

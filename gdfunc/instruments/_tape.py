@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core import jaxpr as jx
-from ._program import Op, is_pointwise
+from ._program import Op
 from ._sites import Site
 
 # What values went through last: (the step's number, the layer), or these before the first layer.
@@ -97,7 +97,7 @@ class Tape:
         for eqn in jaxpr.eqns:
             taken, here = [look(v) for v in eqn.invars], place.at(eqn)
             called = eqn.primitive.name in jx.CALLS
-            inlined = called and not is_pointwise(eqn)
+            inlined = called and not jx.is_pointwise(eqn)
             op = None if inlined else next(ops, None)
             if called:
                 inside = ops if inlined else iter(())

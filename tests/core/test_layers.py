@@ -30,7 +30,7 @@ LIBRARIES = {
     "jinja2": {"report": True, "cli": True},
     "tyro": {"report": True, "cli": False},
     "rich": {"report": True, "cli": True, "training": True},
-    **dict.fromkeys(("flax", "equinox", "haiku"), {"interop": True}),
+    **{library: {"interop": True} for library in ("flax", "equinox", "haiku")},
     "torch": dict.fromkeys(("parity", "rules", "schedules", "losses", "init", "clipping"), True),
 }
 ALWAYS = {"jax", "jaxlib", "numpy", "gdfunc"}
