@@ -162,7 +162,7 @@ def diagnose(
     loss: Words = (),
     rule: Words = (),
     batch_size: int = 256,
-    steps: int = 5,
+    steps: int = 20,
     seed: int = 0,
     fail_on: str = "",
     json: bool = False,

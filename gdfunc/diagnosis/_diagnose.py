@@ -37,7 +37,7 @@ def diagnose(
         params: a pytree of real floating-point arrays.
         batch: what the loss takes.
         rule: an update rule, ours or another library's; with it the first updates are judged too.
-        steps: how many updates are made to judge the rule, 5 or more.
+        steps: how many updates are made to judge the rule, 20 or more.
         key: for weights that are drawn anew.
         remedies: whether remedies are looked for and tried; without them it takes less time.
 
@@ -48,18 +48,18 @@ def diagnose(
         ValueError: where the loss is no scalar, the parameters are none, or no parameter meets the data.
     """
     key = jax.random.key(key) if isinstance(key, int) else key
-    look = look_at("diagnose", loss_fn, params, batch)
+    look, unseen, unused = look_at("diagnose", loss_fn, params, batch)
     seen = gather(look, params, batch)
     if not np.isfinite(seen.loss) or not tree_all_finite(seen.grads):
         broken = find_nonfinite(loss_fn, params, batch)
-        return Diagnosis(() if broken is None else (_nonfinite(broken),), rows_as_dicts(seen.rows))
-    found = examine(seen)
+        return Diagnosis(() if broken is None else (_nonfinite(broken),), rows_as_dicts(seen.rows), unseen)
+    found = [_unused(path) for path in unused] + examine(seen)
     if remedies:
         found = with_remedies(found, seen, look, params, batch, key)
     if rule is not None and not found:  # a rate is judged where nothing else explains its updates
         weights = frozenset(path for layer in seen.layers for path in layer.weights)
         found += rates(loss_fn, params, batch, rule, steps, weights, remedies)
-    return Diagnosis(tuple(found), rows_as_dicts(seen.rows))
+    return Diagnosis(tuple(found), rows_as_dicts(seen.rows), unseen)
 
 
 def _nonfinite(broken: Any) -> Finding:
@@ -67,8 +67,20 @@ def _nonfinite(broken: Any) -> Finding:
         "nonfinite",
         broken.layer,
         str(broken),
-        float("nan"),
+        float(broken.count),
         0.0,
         "entries",
         "a loss and its gradient have to be finite",
+    )
+
+
+def _unused(path: str) -> Finding:
+    return Finding(
+        "unused_data",
+        path,
+        "the loss does not depend on this array of the batch",
+        0.0,
+        0.0,
+        "operations",
+        "labels that the loss does not look at cannot be learned",
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..core import Tree, leaf_paths
@@ -32,7 +33,7 @@ class Evidence(NamedTuple):
 
     loss: float
     rows: list[Row]
-    grads: Tree
+    grads: Tree  # the gradient; a leaf of zeros is that of weights nearby, so that one behind weights of 0 is told from a lost one
     inputs: list[np.ndarray]  # what first layers take, (examples, features)
     layers: tuple[Layer, ...]
 
@@ -50,11 +51,22 @@ def gather(look: Callable, params: Tree, batch: Tree) -> Evidence:
         batch: the batch.
     """
     loss, grads, found = look(params, batch)
+    found = tuple(layer for layer in found if layer.weights)  # no tags
     weights = dict(zip(leaf_paths(params), jax.tree.leaves(params), strict=True))
     slopes = dict(zip(leaf_paths(params), jax.tree.leaves(grads), strict=True))
     rows = [_row(layer, weights, slopes, last=i == len(found) - 1) for i, layer in enumerate(found)]
+    if not all(np.any(np.asarray(g)) for g in slopes.values()):
+        nearby = look(_nudged(params), batch)[1]
+        grads = jax.tree.map(lambda g, near: g if np.any(np.asarray(g)) else near, grads, nearby)
     entered = [_examples(layer.input) for layer in found if layer.first and layer.input is not None]
     return Evidence(float(loss), rows, grads, entered, found)
+
+
+def _nudged(params: Tree) -> Tree:
+    """Parameters a hundredth away, in the unit in which weights are drawn: none of them is 0."""
+    leaves, structure = jax.tree.flatten(params)
+    rng = np.random.default_rng(0)
+    return structure.unflatten([p + jnp.asarray(0.01 * rng.standard_normal(np.shape(p)), p.dtype) for p in leaves])
 
 
 def _row(layer: Layer, weights: dict, slopes: dict, last: bool) -> Row:
@@ -81,16 +93,20 @@ def _row(layer: Layer, weights: dict, slopes: dict, last: bool) -> Row:
 
 def _distinct(layer: Layer, weights: dict, slopes: dict) -> float:
     """The share of units that are not the same as another one, and stay so because their gradients are the same too."""
-    if layer.kind != "dot_general" or len(layer.weights) != 1 or layer.output.shape[layer.unit_axis] < 2:
+    kinds = ("dot_general", "conv_general_dilated")
+    if layer.kind not in kinds or len(layer.weights) != 1 or layer.output.shape[layer.unit_axis] < 2:
         return np.nan
     index = tuple(int(i) for i in layer.index)
     w, g = (np.asarray(x[layer.weights[0]], np.float64)[index] for x in (weights, slopes))
-    if w.ndim != 2:
+    n, units = layer.output.shape[layer.unit_axis], layer.weight_unit_axis
+    if layer.kind == "dot_general" and w.size == np.prod(w.shape[-2:]):  # a stack of one
+        w, g = w.reshape(w.shape[-2:]), g.reshape(g.shape[-2:])
+    if w.ndim < 2 or (layer.kind == "dot_general" and w.ndim > 2):
         return np.nan
-    n = layer.output.shape[layer.unit_axis]
-    units = layer.weight_unit_axis if w.shape[layer.weight_unit_axis] == n else w.shape.index(n) if n in w.shape else 1
+    if w.shape[units] != n:
+        units = w.shape.index(n) if n in w.shape else 1
     both = np.stack([w, g / (np.max(np.abs(g)) or 1.0)])
-    columns = np.moveaxis(both, 1 + units, 0).reshape(w.shape[units], -1)
+    columns = np.moveaxis(both, 1 + units if units >= 0 else units, 0).reshape(w.shape[units], -1)
     scale = np.max(np.abs(columns)) or 1.0
     return len(np.unique(np.round(columns / scale, 6), axis=0)) / len(columns)
 

@@ -1,5 +1,6 @@
 """What a diagnosis says: findings with their evidence, and remedies with what they did when they were tried."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,12 @@ KINDS = (
     "rank_collapse",
     "rate_too_high",
     "rate_too_low",
-    "batch_too_small",
 )
+
+
+def _plain(x: float | None) -> float | None:
+    """None for what JSON has no number for."""
+    return None if x is None or not math.isfinite(x) else float(x)
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,17 @@ class Finding:
         return {
             "kind": self.kind,
             "layer": self.layer,
-            "evidence": {"statement": self.statement, "value": self.value, "unit": self.unit},
+            "evidence": {"statement": self.statement, "value": _plain(self.value), "unit": self.unit},
             "threshold": self.threshold,
             "source": self.source,
             "remedies": [
-                {"name": r.name, "before": r.before, "after": r.after, "tried": r.after is not None, "helps": r.helps}
+                {
+                    "name": r.name,
+                    "before": _plain(r.before),
+                    "after": _plain(r.after),
+                    "tried": r.after is not None,
+                    "helps": r.helps,
+                }
                 for r in self.remedies
             ],
         }
@@ -112,6 +123,7 @@ class Diagnosis:
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and words, for JSON."""
         return {
+            "schema": 1,
             "findings": [finding.as_dict() for finding in self.findings],
             "layers": list(self.layers),
             "unseen": list(self.unseen),

@@ -89,7 +89,11 @@ def _examine(layers: list[dict[str, Any]], record: dict[str, Any]) -> list[Findi
                 reached=gradient > 0,
             )
         )
-    found = [each for rule in (dead_units, saturation, vanishing, exploding) for each in rule(Evidence(np.nan, rows, (), [], ()))]
+    found = [
+        each
+        for rule in (dead_units, saturation, vanishing, exploding)
+        for each in rule(Evidence(np.nan, rows, (), [], ()))
+    ]
     known = [x for x in ratios if np.isfinite(x)]
     if known and not found:
         largest = max(known)

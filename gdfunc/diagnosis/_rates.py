@@ -10,16 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..core import Rule, Tree, apply_updates, call_update, leaf_paths, objective, safe_norm
+from ..core import Rule, Tree, apply_updates, call_update, leaf_paths, objective, tree_norm
 from ._finding import Finding, Remedy
 
-STEPS = 5
+STEPS = 20  # a momentum of 0.9 has its full effect after 10
 HIGH, LOW = 0.1, 1e-4
+# A new Adam lifts the loss of a network that has learned its batch: a rise counts where the updates are no small ones.
+RISE, RISE_AT = 1.5, 0.03
+FALL = 0.01  # where a network has learned, the updates are small, and the loss falls still
 SOURCE = "updates between 1e-4 and 1e-1 of the weights (TheDeepChecker, Ben Braiek & Khomh 2023); docs/diagnosis.md"
 
 
 class Start(NamedTuple):
-    """The first updates: the loss before each and after the last, and the largest ratio of update to weights."""
+    """The first updates: the loss before each and after the last, and the largest ratio of an update to all weights."""
 
     losses: np.ndarray  # (steps + 1,)
     ratio: float
@@ -43,10 +46,10 @@ def starter(loss_fn: Callable, weights: frozenset[str], steps: int) -> Callable[
             extra = {"value": loss, "grad": grads, "value_fn": objective(value_fn), "obj_fn": value_fn, "key": key}
             updates, state = call_update(rule, grads, state, params, {**extra, "grad_fn": jax.grad(value_fn)})
             leaves = zip(leaf_paths(params), jax.tree.leaves(updates), jax.tree.leaves(params), strict=True)
-            sizes = [(safe_norm(u), safe_norm(p)) for path, u, p in leaves if path in weights]
-            # Weights that start at 0 have no size to compare with.
-            ratios = [jnp.where(p > 0, u / jnp.where(p > 0, p, 1), 0) for u, p in sizes]
-            return (apply_updates(params, updates), state), (loss, jnp.max(jnp.stack(ratios)))
+            # Of all weights together: a layer that starts at 0, or small, has no size of its own to compare with.
+            u, p = zip(*[(u, p) for path, u, p in leaves if path in weights], strict=True)
+            ratio = tree_norm(u) / jnp.maximum(tree_norm(p), 1e-30)
+            return (apply_updates(params, updates), state), (loss, ratio)
 
         keys = jax.random.split(jax.random.key(0), steps)
         (after, _), (losses, ratios) = jax.lax.scan(step, (params, rule.init(params)), keys)
@@ -69,22 +72,23 @@ def rates(
     """A finding where the rule's first updates are too large or too small, with other rates tried."""
     start = starter(loss_fn, weights, max(steps, STEPS))
     first = start(rule, params, batch)
-    rises = not np.all(np.isfinite(first.losses)) or first.losses[-1] > 1.5 * first.losses[0]
+    before, top, after = first.losses[0], np.max(first.losses), first.losses[-1]
+    rises = not np.isfinite(top) or (top > before + (RISE - 1) * abs(before) and first.ratio > RISE_AT)
     if not (first.ratio < HIGH) or rises:
-        kind, threshold = "rate_too_high", HIGH
-    elif first.ratio < LOW:
+        kind, threshold = "rate_too_high", RISE_AT if first.ratio < HIGH else HIGH
+    elif first.ratio < LOW and before - after < FALL * abs(before):
         kind, threshold = "rate_too_low", LOW
     else:
         return
-    statement = f"the largest of the first updates is {first.ratio:.3g} of its weights"
+    statement = f"the largest of the first updates is {first.ratio:.3g} of the weights"
     if rises:
-        statement += f", and the loss goes from {first.losses[0]:.3g} to {first.losses[-1]:.3g}"
+        statement += f", and the loss goes from {before:.3g} up to {top:.3g}"
     tried = []
     rate = getattr(rule, "learning_rate", None)
     if remedies and isinstance(rule, Rule) and isinstance(rate, float):
         for factor in (0.3, 0.1, 0.01) if kind == "rate_too_high" else (10.0, 100.0, 1000.0, 10_000.0):
-            after = start(dataclasses.replace(cast(Any, rule), learning_rate=rate * factor), params, batch)
-            helps = LOW < after.ratio < HIGH and bool(after.losses[-1] < first.losses[0])
-            tried.append(Remedy(f"learning_rate={rate * factor:.3g}", first.ratio, after.ratio, helps))
+            other = start(dataclasses.replace(cast(Any, rule), learning_rate=rate * factor), params, batch)
+            helps = LOW < other.ratio < HIGH and bool(other.losses[-1] < before)
+            tried.append(Remedy(f"learning_rate={rate * factor:.3g}", first.ratio, other.ratio, helps))
     tried.sort(key=lambda remedy: not remedy.helps)
     yield Finding(kind, "", statement, first.ratio, threshold, "of the weights", SOURCE, tuple(tried))

@@ -9,7 +9,12 @@ from ..core import leaf_paths
 from ._evidence import Evidence, Row, slope_of
 from ._finding import Finding
 
-OWN = "between 60 healthy and 60 broken networks, docs/diagnosis.md"
+OWN = "between the healthy and the broken networks of docs/diagnosis.md"
+# Where all examples come to lie in one direction, a relu unit is 0 for all or for none of them: half are dead by rank
+# collapse alone. More than half, by more than chance at 30 units, is something else.
+DEAD = 0.6
+SLOPE, DECADES, FAR = 0.25, 1.5, 4.0  # a layer's, together with that of all layers; of all layers alone
+RANK = 0.25
 
 
 def unreached_parameters(seen: Evidence) -> Iterator[Finding]:
@@ -76,15 +81,15 @@ def symmetric_init(seen: Evidence) -> Iterator[Finding]:
 def dead_units(seen: Evidence) -> Iterator[Finding]:
     """Units that are 0 for every example: no gradient comes through them."""
     for row in seen.rows:
-        if row.feeds and row.dead > 0.5:
+        if row.feeds and row.dead > DEAD:
             yield Finding(
                 "dead_units",
                 row.name,
                 f"{row.dead:.0%} of its units are 0 for every example of the batch",
                 row.dead,
-                0.5,
+                DEAD,
                 "of the units",
-                "half the units (TheDeepChecker, Ben Braiek & Khomh 2023); " + OWN,
+                "half the units (TheDeepChecker, Ben Braiek & Khomh 2023), and some; " + OWN,
             )
 
 
@@ -124,7 +129,7 @@ def _through_depth(seen: Evidence, kind: str, sign: int) -> Iterator[Finding]:
     for name, step, norms in profiles:
         slope = slope_of(norms)
         decades = sign * slope * (len(norms) - 1)
-        if len(norms) < 3 or not ((sign * slope > 0.25 and decades > 2) or decades > 4):
+        if len(norms) < 3 or not ((sign * slope > SLOPE and decades > DECADES) or decades > FAR):
             continue
         verb = "shrinks" if sign < 0 else "grows"
         yield Finding(
@@ -133,7 +138,7 @@ def _through_depth(seen: Evidence, kind: str, sign: int) -> Iterator[Finding]:
             f"on the way back the gradient {verb} {10 ** abs(slope):.3g} times a {step}, "
             f"10^{decades:.1f} times over {len(norms)} {step}s",
             slope,
-            sign * 0.25,
+            sign * SLOPE,
             f"decades a {step}",
             "gradients through many layers shrink or grow as a power (Bengio, Simard & Frasconi 1994); " + OWN,
         )
@@ -145,13 +150,13 @@ def rank_collapse(seen: Evidence) -> Iterator[Finding]:
     if len(rows) < 3:
         return
     first, last = rows[0], rows[-1]
-    if last.rank < 0.15 * first.rank:
+    if last.rank < RANK * first.rank:
         yield Finding(
             "rank_collapse",
             last.name,
             f"its activations' effective rank is {last.rank:.3g}, the first layer's {first.rank:.3g}",
             last.rank / first.rank,
-            0.15,
+            RANK,
             "of the first layer's",
             "Dong, Cordonnier & Loukas 2021, ICML; " + OWN,
         )
@@ -176,8 +181,10 @@ def examine(seen: Evidence) -> list[Finding]:
     kinds = {finding.kind for finding in found}
     hidden: set[str] = set()
     if kinds & {"symmetric_init", "dead_units", "saturation"}:
-        hidden |= {"rank_collapse", "exploding", "vanishing"}
-    if "dead_units" in kinds:
+        hidden |= {"exploding", "vanishing"}
+    if kinds & {"symmetric_init", "saturation"}:
+        hidden |= {"rank_collapse"}
+    if kinds & {"dead_units", "saturation"}:
         hidden |= {"unreached_parameters"}
     if kinds & {"vanishing", "exploding"}:
         hidden |= {"rank_collapse", "unreached_parameters"}

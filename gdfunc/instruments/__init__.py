@@ -12,7 +12,7 @@ from ._curvature import (
 )
 from ._histogram import exponent_histogram as exponent_histogram
 from ._lanczos import Lanczos as Lanczos, lanczos as lanczos
-from ._layers import Layer as Layer, check_found as check_found, layers as layers, look_at as look_at
+from ._layers import Layer as Layer, Look as Look, check_found as check_found, layers as layers, look_at as look_at
 from ._noise import (
     NoiseScale as NoiseScale,
     example_gradient_norms as example_gradient_norms,

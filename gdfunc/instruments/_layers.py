@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..core import Tree
-from ._program import Block
+from ..core import Tree, leaf_paths
+from ._program import Block, needed
 from ._run import Probe
 from ._sites import Site
 from ._trace import Traced, probed_value_and_grad, trace
@@ -67,11 +67,23 @@ def layers(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool
         ValueError: where the loss is no scalar, the parameters are none, the batch is missing, or no parameter meets the
             data: then the loss closes over its parameters, or has none that it multiplies.
     """
-    return look_at("layers", loss_fn, params, batch, has_aux)(params, batch)[2]
+    return look_at("layers", loss_fn, params, batch, has_aux).look(params, batch)[2]
 
 
-def look_at(who: str, loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool = False) -> Callable:
-    """(params, batch) -> (loss, gradients, layers), compiled once for all parameters and batches of these shapes."""
+class Look(NamedTuple):
+    """A loss that can be looked into.
+
+    `look`: (params, batch) -> (loss, gradients, layers), compiled once for all parameters and batches of these shapes;
+    `unseen`: sentences on what cannot be seen; `unused`: the paths of the batch's arrays that the loss does not depend on.
+    """
+
+    look: Callable[[Tree, Tree], tuple[Array, Tree, tuple[Layer, ...]]]
+    unseen: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def look_at(who: str, loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool = False) -> Look:
+    """Traces a loss, and finds its layers."""
     traced = trace(who, loss_fn, params, batch, has_aux)
     check_found(who, traced)
     probes = {}
@@ -90,7 +102,10 @@ def look_at(who: str, loss_fn: Callable[..., Any], params: Tree, batch: Tree, ha
         loss, grads, measured = measure(params, batch)
         return loss, grads, tuple(itertools.chain.from_iterable(_apart(site, measured) for site in traced.sites))
 
-    return look
+    inputs = traced.program.inputs[len(jax.tree.leaves(params)) :]
+    used = needed(traced.program)
+    unused = tuple(path for path, ref in zip(leaf_paths(batch), inputs, strict=True) if ref not in used)
+    return Look(look, tuple(traced.unseen), unused)
 
 
 def check_found(who: str, traced: Traced) -> None:

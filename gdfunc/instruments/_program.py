@@ -101,3 +101,12 @@ def contains(eqn: Any, names: frozenset[str]) -> bool:
     return eqn.primitive.name in names or any(
         contains(e, names) for each in jx.inner_jaxprs(eqn) for e in jx.open_jaxpr(each)[0].eqns
     )
+
+
+def needed(program: Block) -> set[Ref]:
+    """The values that the program's first output, the loss, depends on; all that goes into a loop that it needs."""
+    found = {x for x in program.outputs[:1] if not isinstance(x, jx.Literal)}
+    for op in reversed(program.ops):
+        if found & set(op.outputs):
+            found |= {x for x in op.inputs if not isinstance(x, jx.Literal)}
+    return found

@@ -23,7 +23,6 @@ _PLAIN = {
     "rank_collapse": ("Examples become alike", "The deeper layers can hardly tell one example from another."),
     "rate_too_high": ("The learning rate is too high", "Steps are so long that they overshoot."),
     "rate_too_low": ("The learning rate is too low", "Steps are so short that little is learned."),
-    "batch_too_small": ("The batch is too small", "Noise outweighs the gradient's direction."),
 }
 
 

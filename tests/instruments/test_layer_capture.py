@@ -467,7 +467,7 @@ def channels_first(p, x):
 def test_the_unit_axis_is_the_one_along_which_a_unit_s_weights_act(model):
     x, y = jax.random.normal(KEY, (N, N)), jnp.ones((N, 3))
     params = {"w": draw(N, N), "out": draw(N, 3)}
-    look = look_at("test", lambda p, b: squared_error(model(p, b[0]), b[1]), params, (x, y))
+    look = look_at("test", lambda p, b: squared_error(model(p, b[0]), b[1]), params, (x, y)).look
     for unit in (0, 4):
         (_, _, (one, *_)), (_, _, (other, *_)) = (
             look(params | {"w": w}, (x, y)) for w in (params["w"], params["w"].at[:, unit].multiply(3))

@@ -21,7 +21,7 @@ from gdfunc.instruments._trace import trace
 @pytest.mark.parametrize("model", ZOO, ids=lambda model: model.__name__)
 def test_the_probed_program_has_the_loss_and_gradient_of_jax_and_its_layers_in_the_order_of_the_run(model):
     loss, params, batch, has_aux, names = model()
-    value, grads, found = look_at("test", loss, params, batch, has_aux)(params, batch)
+    value, grads, found = look_at("test", loss, params, batch, has_aux).look(params, batch)
     wanted, slopes = jax.jit(jax.value_and_grad(loss, has_aux=has_aux))(params, batch)
     np.testing.assert_allclose(value, wanted[0] if has_aux else wanted, rtol=1e-6)
     chex.assert_tree_all_finite(grads)
@@ -97,7 +97,7 @@ def test_a_layer_in_a_scan_of_scans_has_an_index_for_each_that_has_weights_of_it
         return jnp.mean(jax.lax.scan(outer, b[0], p)[0] ** 2)
 
     params = draw(2, 3, 10, 10)
-    found = look_at("test", loss, params, (X, Y))(params, (X, Y))[2]
+    found = look_at("test", loss, params, (X, Y)).look(params, (X, Y))[2]
     assert [layer.index for layer in found] == [(i, j) for i in range(2) for j in range(3)]
     a = X
     for layer in found:
@@ -114,10 +114,10 @@ SHARDED = """
 
     assert len(jax.devices()) == 4
     loss = lambda p, b: squared_error(mlp(p, b[0]), b[1])
-    wanted = look_at("test", loss, MLP, (X, Y))(MLP, (X, Y))
+    wanted = look_at("test", loss, MLP, (X, Y)).look(MLP, (X, Y))
 
     def compare(loss, params, batch):
-        value, grads, found = look_at("test", loss, params, batch)(params, batch)
+        value, grads, found = look_at("test", loss, params, batch).look(params, batch)
         np.testing.assert_allclose(value, wanted[0], rtol=1e-6)
         for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(wanted[1]), strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-6 * np.max(np.abs(b)))

@@ -140,4 +140,6 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 def test_a_loss_that_closes_over_its_parameters_is_named():
     params = MODEL.init(jax.random.key(0))
     with pytest.raises(ValueError, match="does it close over its own"):
-        gd.train(lambda p, batch: loss_fn(params, batch), params, (X, Y), rules.SGD(0.1), steps=1, instruments="economy")
+        gd.train(
+            lambda p, batch: loss_fn(params, batch), params, (X, Y), rules.SGD(0.1), steps=1, instruments="economy"
+        )

@@ -1,0 +1,337 @@
+"""Each fault is found in its layer, with evidence and with remedies that were tried; of a healthy network nothing is said."""
+
+import json
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gdfunc as gd
+from gdfunc.diagnosis import KINDS, Remedy, diagnose
+from gdfunc.diagnosis._evidence import slope_of
+from gdfunc.diagnosis._rates import LOW, STEPS, starter
+from gdfunc.diagnosis._rules import DEAD
+
+WIDTH, DEPTH = 16, 7
+rng = np.random.default_rng(0)
+X, Y = rng.standard_normal((64, 8)).astype(np.float32), rng.integers(0, 4, 64)
+diagnosed = partial(diagnose, remedies=False)
+
+
+@cache
+def loss_of(activation, depth=DEPTH):
+    model = gd.models.mlp((8, *[WIDTH] * (depth - 1), 4), activation)
+
+    def loss(params, batch):
+        x, y = batch
+        return gd.losses.mean(gd.losses.softmax_cross_entropy(model.apply(params, x), y))
+
+    return loss, jax.eval_shape(model.init, jax.random.key(0))
+
+
+def network(activation="relu", gain=2**0.5, depth=DEPTH, **changes):
+    """(loss, parameters): biases 0, weights of standard deviation gain / sqrt(fan in), then `first__weight=f` of that leaf."""
+    loss, shapes = loss_of(activation, depth)
+    draws = np.random.default_rng(1)
+    std = lambda shape: gain / shape[-2] ** 0.5  # noqa: E731
+    params = {
+        layer: {
+            "weight": (std(leaf["weight"].shape) * draws.standard_normal(leaf["weight"].shape)).astype(np.float32),
+            "bias": np.zeros(leaf["bias"].shape, np.float32),
+        }
+        for layer, leaf in shapes.items()
+    }
+    for path, change in changes.items():
+        layer, name = path.split("__")
+        params[layer][name] = np.asarray(change(params[layer][name]), np.float32)
+    return loss, jax.tree.map(jnp.asarray, params)
+
+
+def third(change):
+    """Changes the second of the stacked hidden layers, which is the third of all."""
+    return lambda w: np.stack([change(each) if i == 1 else each for i, each in enumerate(w)])
+
+
+def sole(found, kind):
+    """The finding, which is the only one of its kind, and of which there is no other kind."""
+    assert found.kinds == {kind}
+    return found.findings[0]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("rule", [gd.rules.SGD(0.05), gd.rules.Adam(1e-3)])
+def test_of_a_healthy_network_nothing_is_said(activation, rule):
+    gain = 1.6 if activation == "tanh" else 2**0.5
+    found = diagnosed(*network(activation, gain), (X, Y), rule=rule)
+    assert found.findings == ()
+    assert str(found) == "nothing found"
+    assert [row["name"] for row in found.layers] == [
+        "first/weight", *(f"hidden/weight[{i}]" for i in range(DEPTH - 2)), "last/weight",
+    ]  # fmt: skip
+
+
+def test_a_gradient_that_vanishes_is_found_and_its_slope_is_that_of_the_norms():
+    loss, params = network("sigmoid", 1.0)
+    finding = sole(diagnosed(loss, params, (X, Y)), "vanishing")
+
+    # The same slope from jax.grad with respect to what is added before each activation.
+    def shifted(shifts):
+        a = X
+        layers = [params["first"], *(jax.tree.map(lambda p, i=i: p[i], params["hidden"]) for i in range(DEPTH - 2))]
+        for layer, shift in zip(layers, shifts, strict=True):
+            a = jax.nn.sigmoid(a @ layer["weight"] + layer["bias"] + shift)
+        logits = a @ params["last"]["weight"] + params["last"]["bias"]
+        return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(Y)), Y])
+
+    norms = [np.linalg.norm(g) for g in jax.grad(shifted)([jnp.zeros((64, WIDTH))] * (DEPTH - 1))]
+    pairs = [(np.log10(norms[i]) - np.log10(norms[j])) / (j - i) for j in range(DEPTH - 1) for i in range(j)]
+    np.testing.assert_allclose(finding.value, np.median(pairs), rtol=1e-4)  # float32, two orders of summation
+    assert finding.value < finding.threshold < 0
+
+
+def test_a_gradient_that_explodes_is_found():
+    finding = sole(diagnosed(*network("relu", 4.5), (X, Y)), "exploding")
+    assert finding.value > finding.threshold > 0
+    assert "grows" in finding.statement
+
+
+@pytest.mark.parametrize(("gain", "kind"), [(0.2, "vanishing"), (3.5, "exploding")])
+def test_through_time_too(gain, kind):
+    model = gd.models.rnn(8, WIDTH, 4, "relu", recurrent=gd.init.orthogonal(gain))
+    loss = lambda p, b: gd.losses.mean(gd.losses.softmax_cross_entropy(model.apply(p, b[0]), b[1]))  # noqa: E731
+    series = np.random.default_rng(2).standard_normal((64, 10, 8)).astype(np.float32)
+    finding = sole(diagnosed(loss, model.init(jax.random.key(0)), (series, Y)), kind)
+    assert finding.layer == "recurrent/weight"
+    assert finding.unit == "decades a turn"
+
+
+def test_a_slope_is_the_median_of_all_pairs_so_that_a_branch_does_not_tilt_it():
+    assert slope_of([1e-6, 1e-5, 1e-4, 1e-3]) == pytest.approx(-1)
+    assert slope_of([1.0, 1.0, 1e-9, 1.0, 1.0]) == pytest.approx(0)
+    assert slope_of([1.0]) == 0
+
+
+def test_dead_units_are_found_in_the_layer_where_they_begin_and_counted():
+    threes = lambda b: np.where(np.arange(WIDTH) < 0.75 * WIDTH, -50.0, b)  # noqa: E731
+    finding = diagnosed(*network(hidden__bias=third(threes)), (X, Y)).findings[0]
+    assert (finding.kind, finding.layer) == ("dead_units", "hidden/weight[1]")
+    assert 0.75 <= finding.value <= 1
+    assert finding.threshold == DEAD
+
+
+def test_saturation_is_found_in_its_layer():
+    found = diagnosed(*network("tanh", 1.0, hidden__weight=third(lambda w: 20 * w)), (X, Y))
+    finding = sole(found, "saturation")
+    assert finding.layer == "hidden/weight[1]"
+    assert finding.value > 0.5
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1])
+def test_units_that_start_equal_are_found(value):
+    same = lambda w: np.full_like(w, value)  # noqa: E731
+    found = diagnosed(*network("tanh", 1.0, first__weight=same, hidden__weight=same, last__weight=same), (X, Y))
+    finding = next(each for each in found.findings if each.kind == "symmetric_init")
+    assert finding.layer == "first/weight"
+    assert finding.value == 1 / WIDTH
+
+
+def test_equal_channels_of_a_convolution_are_found_too():
+    def loss(p, batch):
+        z = jax.lax.conv_general_dilated(batch, p["a"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return jnp.mean((jnp.tanh(z).mean((1, 2)) @ p["b"] - 1) ** 2)
+
+    images = np.random.default_rng(3).standard_normal((8, 5, 5, 1)).astype(np.float32)
+    equal = {"a": jnp.full((3, 3, 1, 6), 0.1), "b": jnp.full((6, 2), 0.1)}
+    assert diagnosed(loss, equal, images).findings[0].layer == "a"
+    unequal = {**equal, "b": jnp.asarray(np.random.default_rng(4).standard_normal((6, 2)), jnp.float32)}
+    assert diagnosed(loss, unequal, images).kinds == frozenset()  # what they are asked to do differs: they will part
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda x: 100 * x,
+        lambda x: x / 1000,
+        lambda x: x + 1000,
+        lambda x: x * np.where(np.arange(8) == 3, 1000, 1) / 100,
+    ],
+    ids=["large", "small", "offset", "one feature"],
+)
+def test_inputs_of_a_wrong_size_are_found(spoil):
+    found = diagnosed(*network("tanh", 1.0), (spoil(X).astype(np.float32), Y))
+    assert found.findings[0].kind == "poorly_scaled_input"
+    assert found.findings[0].layer == ""
+
+
+def test_signals_that_come_to_lie_in_one_direction_are_found():
+    depth = 60
+    found = diagnosed(*network("relu", depth=depth), (X, Y))
+    finding = next(each for each in found.findings if each.kind == "rank_collapse")
+    assert finding.layer == f"hidden/weight[{depth - 3}]"
+    assert finding.value < 0.25
+
+
+def test_a_parameter_that_is_not_used_and_one_that_is_frozen_are_found():
+    loss, params = network()
+    spare = {**params, "spare": jnp.ones(3)}
+    unused = diagnosed(lambda p, b: loss({k: v for k, v in p.items() if k != "spare"}, b), spare, (X, Y))
+    assert sole(unused, "unreached_parameters").layer == "spare"
+    stopped = lambda p, b: loss({**p, "first": jax.lax.stop_gradient(p["first"])}, b)  # noqa: E731
+    frozen = diagnosed(stopped, params, (X, Y))
+    assert [each.layer for each in frozen.findings] == ["first/bias", "first/weight"]
+
+
+def test_what_lies_before_a_last_layer_of_zeros_is_not_lost():
+    loss, params = network(last__weight=np.zeros_like)
+    assert not np.any(jax.grad(loss)(params, (X, Y))["first"]["weight"])
+    assert diagnosed(loss, params, (X, Y), rule=gd.rules.Adam(1e-3)).findings == ()
+
+
+def test_a_logarithm_of_0_is_found_with_its_line_and_a_nan_weight_with_its_path():
+    loss, params = network()
+    found = diagnosed(lambda p, b: loss(p, b) + jnp.log(0 * b[0][0, 0]), params, (X, Y))
+    assert "log gives -Inf" in sole(found, "nonfinite").statement
+    assert "test_diagnosis.py" in found.findings[0].statement
+    assert found.findings[0].value == 1
+    found = diagnosed(*network(last__weight=lambda w: w * np.nan), (X, Y))
+    assert sole(found, "nonfinite").layer == "last/weight"
+    assert found.findings[0].value == WIDTH * 4
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [
+        (gd.rules.SGD(20.0), "rate_too_high"),
+        (gd.rules.Adam(0.5), "rate_too_high"),
+        (gd.rules.SGD(1e-5), "rate_too_low"),
+        (gd.rules.Adam(1e-7), "rate_too_low"),
+    ],
+    ids=str,
+)
+def test_a_rate_is_judged_and_another_one_is_tried(rule, kind):
+    finding = sole(diagnose(*network("tanh", 1.6, depth=3), (X, Y), rule=rule), kind)
+    assert finding.layer == ""
+    assert finding.remedies[0].helps
+    better = float(finding.remedies[0].name.removeprefix("learning_rate="))
+    assert better < rule.learning_rate if kind == "rate_too_high" else better > rule.learning_rate
+    loss, params = network("tanh", 1.6, depth=3)
+    again = diagnosed(loss, params, (X, Y), rule=type(rule)(better))
+    assert again.findings == ()
+
+
+def test_a_rule_of_another_library_is_judged_without_remedies():
+    optax = pytest.importorskip("optax")
+    finding = sole(diagnose(*network("tanh", 1.6, depth=3), (X, Y), rule=optax.sgd(20.0)), "rate_too_high")
+    assert finding.remedies == ()
+
+
+def test_a_network_that_has_learned_is_not_said_to_learn_too_slowly():
+    loss, params = network("tanh", 1.6, depth=3)
+    rule = gd.rules.SGD(0.1, momentum=0.9)
+    state = rule.init(params)
+    step = jax.jit(lambda p, s: rule.update(jax.grad(loss)(p, (X, Y)), s, p))
+    for _ in range(1000):
+        updates, state = step(params, state)
+        params = gd.apply_updates(params, updates)
+    weights = frozenset(f"{layer}/weight" for layer in params)
+    first = starter(loss, weights, STEPS)(rule, params, (X, Y))
+    assert first.ratio < LOW  # as small as those of a rate too low, but the loss falls still
+    assert diagnosed(loss, params, (X, Y), rule=rule).findings == ()
+
+
+BROKEN = {
+    "vanishing": network("sigmoid", 1.0),
+    "exploding": network("relu", 4.5),
+    "saturation": network("tanh", 12.0),
+}
+
+
+@pytest.fixture(scope="module", params=BROKEN)
+def treated(request):
+    return request.param, diagnose(*BROKEN[request.param], (X, Y))
+
+
+def test_every_finding_has_a_number_beyond_its_threshold_a_unit_and_a_source(treated):
+    kind, found = treated
+    finding = sole(found, kind)
+    assert kind in KINDS
+    assert abs(finding.value) > abs(finding.threshold)
+    assert finding.unit
+    assert "docs/diagnosis.md" in finding.source
+
+
+def test_remedies_that_were_tried_and_helped_come_first_and_those_not_tried_last(treated):
+    remedies = treated[1].findings[0].remedies
+    order = [(not r.helps, r.after is None) for r in remedies]
+    assert order == sorted(order)
+    assert remedies[-1].after is None
+    if treated[0] != "vanishing":  # sigmoids lose a gradient however their weights are drawn
+        assert remedies[0].helps
+        assert abs(remedies[0].after) < abs(remedies[0].before)
+
+
+def test_a_diagnosis_is_json_and_words(treated):
+    kind, found = treated
+    plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    first = plain["findings"][0]
+    assert (first["kind"], first["evidence"]["value"]) == (kind, found.findings[0].value)
+    assert set(first["remedies"][0]) == {"name", "before", "after", "tried", "helps"}
+    assert kind in str(found)
+    assert "threshold" in str(found)
+
+
+def test_a_remedy_that_mends_one_thing_and_breaks_another_does_not_count_as_helping():
+    # Features of unequal size that a first layer has been fitted to: standardised, they saturate it.
+    loss, params = network("tanh", 1.0, depth=3, first__weight=lambda w: 800 * w)
+    found = diagnose(loss, params, (X / 1000, Y))
+    finding = sole(found, "poorly_scaled_input")
+    (tried,) = [remedy for remedy in finding.remedies if remedy.after is not None]
+    assert tried.after == pytest.approx(1, rel=1e-5)  # it does what it is for
+    assert not tried.helps
+    assert "not enough" in str(tried)
+
+
+def test_without_remedies_none_are_tried():
+    found = diagnose(*BROKEN["exploding"], (X, Y), remedies=False)
+    assert found.findings[0].remedies == ()
+
+
+def test_a_remedys_words_say_whether_it_was_tried():
+    assert str(Remedy("x", 1.0)) == "x (not tried)"
+    assert str(Remedy("x", 1.0, 2.0)) == "x: 1 -> 2, not enough"
+    assert str(Remedy("x", 1.0, 2.0, True)) == "x: 1 -> 2"
+
+
+def test_bad_input_is_refused_in_words():
+    loss, params = network()
+    with pytest.raises(ValueError, match=r"diagnose needs .*scalar"):
+        diagnose(lambda p, b: p["last"]["bias"], params, (X, Y))
+    with pytest.raises(ValueError, match="does it close over its own"):
+        diagnose(lambda p, b: loss(params, b) + 0 * p["a"], {"a": jnp.ones(())}, (X, Y))
+    with pytest.raises(ValueError, match="diagnose"):
+        diagnose(loss, {}, (X, Y))
+
+
+def test_labels_that_the_loss_does_not_look_at_are_named():
+    params, x, y = {"w": jnp.ones((3, 2)) / 3}, jnp.eye(3), jnp.zeros((3, 2))
+    loss = lambda p, batch: jnp.mean((batch["x"] @ p["w"] - 0.5) ** 2)  # noqa: E731
+    found = gd.diagnose(loss, params, {"x": x, "y": y}).findings
+    assert ("unused_data", "y") in [(each.kind, each.layer) for each in found]
+    right = lambda p, batch: jnp.mean((batch["x"] @ p["w"] - batch["y"]) ** 2)  # noqa: E731
+    assert "unused_data" not in gd.diagnose(right, params, {"x": x, "y": y}).kinds
+
+
+def test_what_cannot_be_seen_is_said_and_a_tap_is_no_layer():
+    params = {"a": jnp.eye(3), "b": jnp.eye(3)}
+
+    def loss(p, x):
+        held = jax.lax.stop_gradient(p["a"])
+        x = jax.lax.fori_loop(0, jnp.asarray(2 + 0 * x[0, 0], int), lambda i, h: h @ held, x)
+        return jnp.mean(gd.tap("middle", jnp.tanh(x @ p["b"] + p["a"])) ** 2)
+
+    found = gd.diagnose(loss, params, jax.random.normal(jax.random.key(0), (3, 3)), remedies=False)
+    assert any("while loop" in sentence for sentence in found.unseen)
+    assert [row["name"] for row in found.layers] == ["b"]
