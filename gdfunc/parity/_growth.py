@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ._divergence import amplification
@@ -23,14 +22,10 @@ def growth(rule: Any, mode: Mode) -> float:
 def growths(things: Mapping[str, Any], data: Stream, mode: Mode) -> dict[str, float]:
     """For each by name, the largest over a few random pushes of one rounding in every number of the stream."""
     with mode():
-        streams = [rows(each, mode) for each in (data, *(_pushed(data, mode, seed) for seed in range(PUSHES)))]
-        inputs = jax.tree.map(lambda *xs: jnp.stack(xs), *streams)
-        out = jax.jit(jax.vmap(lambda inputs: scan(things, inputs)[1]))(inputs)
-        out = jax.tree.map(np.asarray, out)
-    row = lambda updates, i: {leaf: u[i] for leaf, u in updates.items()}  # noqa: E731
-    return {
-        name: max(amplification(row(u, 0), row(u, i), mode) for i in range(1, PUSHES + 1)) for name, u in out.items()
-    }
+        compiled = jax.jit(lambda inputs: scan(things, inputs)[1])
+        streams = (data, *(_pushed(data, mode, seed) for seed in range(PUSHES)))
+        own, *moved = (jax.tree.map(np.asarray, compiled(rows(each, mode))) for each in streams)
+    return {name: max(amplification(u, each[name], mode) for each in moved) for name, u in own.items()}
 
 
 def _pushed(data: Stream, mode: Mode, seed: int) -> Stream:
