@@ -61,9 +61,12 @@ def made(target: str) -> tuple[Any, Any, Any]:
 def one_of_ours(
     data: Sequence[str], model: Sequence[str], weights: Sequence[str], loss: Sequence[str], batch_size: int, seed: int
 ) -> tuple[Any, Any, Any]:
-    """(loss, parameters, one batch) of a model of ours on an embedded data set."""
+    """(loss, parameters, one batch) of a model of ours on an embedded data set; a batch of 0 is all rows."""
+    if batch_size < 0:
+        raise ValueError(f"--batch-size needs to be 0 (all rows) or more, and was given {batch_size}")
     name, options = named(data, "--data")
     dataset = data_sets.load(name, **options)
     task, x, _ = as_task(dataset, model, weights, loss)
-    batch = (jnp.asarray(x[:batch_size]), jnp.asarray(dataset.y_train[:batch_size]))
+    rows = slice(batch_size or None)
+    batch = (jnp.asarray(x[rows]), jnp.asarray(dataset.y_train[rows]))
     return task.loss, task.model.init(jax.random.key(seed)), batch

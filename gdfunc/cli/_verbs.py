@@ -179,7 +179,7 @@ def diagnose(
         init: how weights are drawn.
         loss: the loss.
         rule: an update rule, whose first updates are judged too.
-        batch_size: rows of the batch that is looked at.
+        batch_size: rows of the batch that is looked at; 0 is all.
         steps: updates made to judge the rule.
         seed: of the parameters.
         fail_on: kinds of findings, between which stands a comma, for which to exit with 1; any for all.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core import Tree, leaf_paths
-from ..instruments import Layer
+from ..instruments import ENDS, Layer
 
 
 class Row(NamedTuple):
@@ -36,10 +36,6 @@ class Evidence(NamedTuple):
     grads: Tree  # the gradient; a leaf of zeros is that of weights nearby, so that one behind weights of 0 is told from a lost one
     inputs: list[np.ndarray]  # what first layers take, (examples, features)
     layers: tuple[Layer, ...]
-
-
-# A tanh beyond 0.97 has lost 94 % of its slope, and so has a sigmoid outside (0.015, 0.985).
-_ENDS = {"tanh": (-0.97, 0.97), "sigmoid": (0.015, 0.985)}
 
 
 def gather(look: Callable, params: Tree, batch: Tree) -> Evidence:
@@ -74,7 +70,7 @@ def _row(layer: Layer, weights: dict, slopes: dict, last: bool) -> Row:
     a = None if layer.activation is None else wide(layer.activation)
     axis = layer.unit_axis if a is not None and a.shape == z.shape else -1
     rest = () if a is None else tuple(i for i in range(a.ndim) if i != a.ndim + axis)
-    low, high = _ENDS.get(layer.activation_name, (-np.inf, np.inf)) if layer.squashes else (-np.inf, np.inf)
+    low, high = ENDS.get(layer.activation_name, (-np.inf, np.inf)) if layer.squashes else (-np.inf, np.inf)
     return Row(
         name=layer.name,
         activation=layer.activation_name,

@@ -35,14 +35,14 @@ def of_run(folder: str | Path) -> list[dict[str, Any]]:
         raise ValueError(f"a run's folder has a config.json, and {folder} has none")
     layers = json.loads((folder / "config.json").read_bytes()).get("layers", [])
     records = list(_records(folder / "metrics.jsonl"))
-    streak: dict[tuple[str, str], int] = {}
+    streaks: dict[tuple[str, str], list[dict[str, Any]]] = {}
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
-        now = {(each.kind, each.layer): each for each in _examine(layers, record)}
-        streak = {key: streak.get(key, 0) + 1 for key in now}
-        for key, each in now.items():
-            if key not in found and streak[key] >= min(PERSISTS, len(records)):
-                found[key] = {**each.as_dict(), "step": record["step"]}
+        now = {(each.kind, each.layer): {**each.as_dict(), "step": record["step"]} for each in _examine(layers, record)}
+        streaks = {key: [*streaks.get(key, ()), each] for key, each in now.items()}
+        for key, streak in streaks.items():
+            if key not in found and len(streak) >= min(PERSISTS, len(records)):
+                found[key] = streak[0]
     findings = list(found.values())
     content = json.dumps({"made_from": "records", "findings": findings, "layers": []}, indent=1)
     write_atomically(folder / "findings.json", lambda file: file.write(content.encode()))
@@ -73,6 +73,8 @@ def _examine(layers: list[dict[str, Any]], record: dict[str, Any]) -> list[Findi
     columns = [column(n) for n in ("output_rms", "output_gradient", "zeros", "dead_units", "saturated", "update_ratio")]
     rows, ratios = [], columns[-1]
     for i, (layer, rms, gradient, zeros, dead, saturated) in enumerate(zip(layers, *columns[:-1], strict=True)):
+        if layer.get("kind") == "tag":
+            continue
         rows.append(
             Row(
                 name=layer["name"],

@@ -49,7 +49,7 @@ def _judged(finding: Finding, name: str, evidence: Evidence, known: set[str]) ->
     found = examine(evidence)
     again = [each for each in found if each.kind == finding.kind]
     same = next((each for each in again if each.layer == finding.layer), again[0] if again else None)
-    after = _number(finding, evidence) if same is None else same.value
+    after = same.value if same is not None and same.unit == finding.unit else _number(finding, evidence)
     return Remedy(name, finding.value, after, helps=not again and all(each.kind in known for each in found))
 
 
@@ -58,8 +58,8 @@ def _number(finding: Finding, seen: Evidence) -> float:
     row = next((row for row in seen.rows if row.name == finding.layer), None)
     norms = [row.gradient_norm for row in seen.rows if row.feeds and row.gradient_norm > 0]
     if finding.kind in ("vanishing", "exploding"):
-        turns = row.turns if row is not None and finding.unit.endswith("turn") else norms
-        return slope_of([n for n in turns if n > 0])
+        line = [n for n in row.turns if n > 0] if row is not None and "turn" in finding.unit else norms
+        return slope_of(line) * (len(line) - 1 if "over all" in finding.unit else 1)
     names = {"symmetric_init": "distinct", "dead_units": "dead", "saturation": "saturated"}
     if row is not None and finding.kind in names:
         return float(getattr(row, names[finding.kind]))

@@ -35,7 +35,8 @@ def unreached_parameters(seen: Evidence) -> Iterator[Finding]:
 
 def poorly_scaled_input(seen: Evidence) -> Iterator[Finding]:
     """An input far from 1 in size, whose mean hides its variation, or whose features differ by orders of magnitude."""
-    high, source = 20.0, "inputs near mean 0 and variance 1 (LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, 4.3)"
+    low, high = 0.005, 20.0
+    source = "inputs near mean 0 and variance 1 (LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, 4.3)"
     for x in seen.inputs:
         scale = float(np.sqrt(np.mean(x**2)))
         spread = np.std(x, axis=0)
@@ -44,13 +45,13 @@ def poorly_scaled_input(seen: Evidence) -> Iterator[Finding]:
             continue
         offset = float(np.abs(np.mean(x)) / np.std(x)) if np.std(x) else np.inf
         ratio = float(np.max(spread) / np.median(spread))
-        if scale > high or 0 < scale < 1 / high / 10:
+        if scale > high or 0 < scale < low:
             yield Finding(
                 "poorly_scaled_input",
                 "",
                 f"the inputs' root mean square is {scale:.3g}",
                 scale,
-                high,
+                high if scale > high else low,
                 "of the data",
                 source,
             )
@@ -129,7 +130,8 @@ def _through_depth(seen: Evidence, kind: str, sign: int) -> Iterator[Finding]:
     for name, step, norms in profiles:
         slope = slope_of(norms)
         decades = sign * slope * (len(norms) - 1)
-        if len(norms) < 3 or not ((sign * slope > SLOPE and decades > DECADES) or decades > FAR):
+        steep = sign * slope > SLOPE and decades > DECADES
+        if len(norms) < 3 or not (steep or decades > FAR):
             continue
         verb = "shrinks" if sign < 0 else "grows"
         yield Finding(
@@ -137,9 +139,9 @@ def _through_depth(seen: Evidence, kind: str, sign: int) -> Iterator[Finding]:
             name,
             f"on the way back the gradient {verb} {10 ** abs(slope):.3g} times a {step}, "
             f"10^{decades:.1f} times over {len(norms)} {step}s",
-            slope,
-            sign * SLOPE,
-            f"decades a {step}",
+            slope if steep else sign * decades,
+            sign * (SLOPE if steep else FAR),
+            f"decades a {step}" if steep else f"decades over all {step}s",
             "gradients through many layers shrink or grow as a power (Bengio, Simard & Frasconi 1994); " + OWN,
         )
 

@@ -1,5 +1,6 @@
 """Instruments: what a network's layers carry, forward and backward, for any JAX loss without a change to the model."""
 
+from ._activation import ENDS as ENDS
 from ._batch_tests import (
     inner_product_test as inner_product_test,
     norm_test as norm_test,
@@ -11,6 +12,13 @@ from ._curvature import (
     top_eigenvalue as top_eigenvalue,
 )
 from ._histogram import exponent_histogram as exponent_histogram
+from ._instruments import (
+    GLOBAL_NORM as GLOBAL_NORM,
+    INSTRUMENTS as INSTRUMENTS,
+    SETS as SETS,
+    Instrument as Instrument,
+    wanted as wanted,
+)
 from ._lanczos import Lanczos as Lanczos, lanczos as lanczos
 from ._layers import Layer as Layer, Look as Look, check_found as check_found, layers as layers, look_at as look_at
 from ._noise import (
@@ -25,16 +33,9 @@ from ._rank import (
     jacobian_singular_values as jacobian_singular_values,
     mean_pairwise_cosine as mean_pairwise_cosine,
 )
-from ._readings import (
-    INSTRUMENTS as INSTRUMENTS,
-    SETS as SETS,
-    Instrument as Instrument,
-    layer_names as layer_names,
-    plan as plan,
-    readings as readings,
-    wanted as wanted,
-)
+from ._readings import layer_names as layer_names, plan as plan, readings as readings
 from ._run_folder import RunFolder as RunFolder
+from ._seen import see as see, value_and_grad as value_and_grad
 from ._spectrum import (
     HessianTrace as HessianTrace,
     SpectralDensity as SpectralDensity,
@@ -53,4 +54,4 @@ from ._step_quality import (
 )
 from ._tap import tap as tap
 from ._trace import Traced as Traced, probed_value_and_grad as probed_value_and_grad, trace as trace
-from ._watch import Watched as Watched, see as see, value_and_grad as value_and_grad, watch as watch
+from ._watch import Watched as Watched, watch as watch

@@ -28,6 +28,8 @@ NAMED = frozenset({
 })  # fmt: skip
 _PRIMITIVES = {"tanh": "tanh", "logistic": "sigmoid", "erf": "gelu", "erfc": "gelu", "sin": "sin", "cos": "cos"}
 _TIMES_ITS_INPUT = {"tanh": "gelu", "sigmoid": "silu"}
+# A tanh beyond 0.97 has lost 94 % of its slope, and so has a sigmoid outside (0.015, 0.985).
+ENDS = {"tanh": (-0.97, 0.97), "sigmoid": (0.015, 0.985)}
 
 
 def find_activations(block: Block, env: dict[Ref, Any]) -> Iterator[Activation]:

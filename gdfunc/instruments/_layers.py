@@ -11,7 +11,7 @@ from jax import Array
 from ..core import Tree, leaf_paths
 from ._program import Block, needed
 from ._run import Probe
-from ._sites import Site
+from ._site import Site
 from ._trace import Traced, probed_value_and_grad, trace
 
 

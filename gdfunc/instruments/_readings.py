@@ -1,69 +1,20 @@
 """What a training step shows of every layer, as small arrays in the order of the run: inside the step's own program."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..core import Tree, did_you_mean, leaf_paths, wide
+from ..core import Tree, leaf_paths, wide
+from ._activation import ENDS
+from ._instruments import INSTRUMENTS
 from ._layers import layer_indices, layer_name
 from ._run import Probe
-from ._sites import Site
+from ._site import Site
 from ._trace import Traced
-
-
-class Instrument(NamedTuple):
-    """What a reading is called, and how it is to be read."""
-
-    title: str
-    unit: str
-    scale: str  # "log" or "linear"
-    of: str  # "layer" or "run"
-    says: str
-
-
-INSTRUMENTS = {
-    "gradient_norm": Instrument(
-        "Gradient norm", "loss / weight", "log", "layer", "|dL/dW|: how strongly a layer is asked to learn."
-    ),
-    "weight_norm": Instrument("Weight norm", "weight", "log", "layer", "|W|: how far weights grow."),
-    "update_ratio": Instrument(
-        "Update to weight",
-        "1 / step",
-        "log",
-        "layer",
-        "|update| / |W|: above 0.1 a net jumps, below 1e-4 it stands still.",
-    ),
-    "output_rms": Instrument(
-        "Output rms", "output", "log", "layer", "The size of z = W a + b: a signal that dies or blows up with depth."
-    ),
-    "output_gradient": Instrument(
-        "Gradient of the output",
-        "loss / output",
-        "log",
-        "layer",
-        "|dL/dz|: where it shrinks towards the first layer, it vanishes.",
-    ),
-    "zeros": Instrument("Zero activations", "share", "linear", "layer", "The share of activations that are exactly 0."),
-    "dead_units": Instrument(
-        "Dead units",
-        "share",
-        "linear",
-        "layer",
-        "Units that are 0 for the whole batch: no gradient comes through them.",
-    ),
-    "saturated": Instrument(
-        "Saturated", "share", "linear", "layer", "Values of a tanh or sigmoid at its ends, where the slope is small."
-    ),
-}
-SETS = {
-    "economy": ("gradient_norm", "weight_norm", "update_ratio", "output_rms", "output_gradient"),
-    "standard": tuple(INSTRUMENTS),
-}
-_ENDS = {"tanh": (-0.97, 0.97), "sigmoid": (0.015, 0.985)}
 
 
 def _sum_of_squares(x: Array, rows: int = 0) -> Array:
@@ -95,22 +46,6 @@ def _activation(units: int, ends: tuple[float, float] | None, x: Array) -> tuple
     return jnp.stack([jnp.full((), x.size, jnp.float32), at_ends]), count(x != 0)
 
 
-def wanted(who: str, given: str | Sequence[str]) -> tuple[str, ...]:
-    """The names of a set ("economy", "standard"), or the given ones, once they are found to be instruments.
-
-    Raises:
-        ValueError: with the nearest names, where there is no such set or instrument.
-    """
-    if isinstance(given, str):
-        if given not in SETS:
-            raise did_you_mean(f"{who}, as instruments,", given, SETS)
-        return SETS[given]
-    for name in given:
-        if name not in INSTRUMENTS:
-            raise did_you_mean(f"{who}, as instruments,", name, INSTRUMENTS)
-    return tuple(given)
-
-
 def plan(traced: Traced, names: tuple[str, ...]) -> dict[int, Probe]:
     """The probes that these instruments need."""
     probes: dict[int, Probe] = {}
@@ -125,7 +60,7 @@ def plan(traced: Traced, names: tuple[str, ...]) -> dict[int, Probe]:
             aval = last.block.avals[last.ref]
             axis = site.unit_axis if aval.shape == site.block.avals[site.output].shape else -1
             if last.ref not in probes and aval.ndim:
-                look = partial(_activation, axis, _ENDS.get(last.bounded))
+                look = partial(_activation, axis, ENDS.get(last.bounded))
                 probes[last.ref] = Probe(last.ref, look, _nothing, aval, lengths)
     return probes
 

@@ -11,8 +11,9 @@ import jax
 import numpy as np
 
 from ..core import write_atomically
+from ._instruments import Instrument
 from ._layers import layer_indices, layer_name
-from ._readings import Instrument, lacking, layer_names
+from ._readings import lacking, layer_names
 from ._trace import Traced
 
 _LIBRARIES = ("gdfunc", "jax", "jaxlib", "numpy", "optax", "flax", "equinox", "dm-haiku")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import jaxpr as jx
 from ._program import Op
-from ._sites import Site
+from ._site import Site
 
 # What values went through last: (the step's number, the layer), or these before the first layer.
 DATA, PARAMETER = -2, -1

@@ -8,7 +8,8 @@ import jax
 from ..core import Tree, leaf_paths, trace_loss
 from ._program import Block, Ref, read_program
 from ._run import Probe, run
-from ._sites import Site, Source, find_sites
+from ._site import Site, Source
+from ._sites import find_sites
 
 
 class Traced(NamedTuple):

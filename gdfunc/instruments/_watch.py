@@ -1,11 +1,9 @@
-"""Instruments for a training loop of your own: two lines, and every N-th step is recorded."""
+"""A training step of your own, recorded at every N-th call."""
 
-import threading
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,91 +11,11 @@ import numpy as np
 from jax import lax
 
 from ..core import Tree, tree_norm, tree_sub
-from ._readings import INSTRUMENTS, Instrument, plan, readings, wanted
+from ._instruments import GLOBAL_NORM, INSTRUMENTS, Instrument, wanted
+from ._readings import readings
 from ._run_folder import RunFolder
-from ._trace import Traced, probed_value_and_grad, trace
-
-
-class Passed(NamedTuple):
-    """`see`, as a gradient transformation with Optax's two methods."""
-
-    init: Callable
-    update: Callable
-
-
-class _Seen:
-    """What a step shows while it is traced."""
-
-    def __init__(self, names: tuple[str, ...]):
-        self.names = names
-        self.traced: Traced | None = None
-        self.parts: dict[str, Any] = {}
-        self.run: dict[str, Any] = {}
-
-
-_local = threading.local()
-
-
-@contextmanager
-def _seeing(seen: _Seen):
-    _local.seen = seen
-    try:
-        yield
-    finally:
-        _local.seen = None
-
-
-def _now() -> _Seen | None:
-    return getattr(_local, "seen", None)
-
-
-def value_and_grad(loss_fn: Callable[..., Any], has_aux: bool = False) -> Callable[..., tuple[Any, Tree]]:
-    """`jax.value_and_grad` that a watched step can see into; anywhere else it is that, and costs no more.
-
-        grad_fn = gd.instruments.value_and_grad(loss_fn)      # was jax.value_and_grad
-
-    Args:
-        loss_fn: (params, *rest) -> loss, a scalar, or (loss, aux).
-        has_aux: whether loss_fn returns (loss, aux).
-
-    Returns:
-        (params, *rest) -> (loss, gradients), or ((loss, aux), gradients).
-    """
-    plain = jax.value_and_grad(loss_fn, has_aux=has_aux)
-
-    def watched(params: Tree, *rest: Any) -> tuple[Any, Tree]:
-        seen = _now()
-        if seen is None or seen.traced is not None:
-            return plain(params, *rest)
-        traced = trace("value_and_grad", lambda p, batch: loss_fn(p, *batch), params, rest, has_aux)
-        seen.traced = traced
-        probes = plan(traced, seen.names)
-        (loss, aux), grads, measured = probed_value_and_grad(traced, probes, params, rest, has_aux)
-        seen.parts |= {"loss": loss, "params": params, "grads": grads, "measured": measured}
-        return ((loss, aux) if has_aux else loss), grads
-
-    return watched
-
-
-def see(name: str) -> Passed:
-    """A link for a chain of gradient transformations, ours or Optax's, that records the norm of what passes, and changes nothing.
-
-        optax.chain(gd.instruments.see("raw"), optax.clip_by_global_norm(1.0), gd.instruments.see("clipped"), optax.adam(1e-3))
-
-    In a watched step the norm is recorded as `NAME_norm`; the ratio of two is what clipping cut. Anywhere else it does nothing.
-
-    Args:
-        name: a word.
-    """
-    if not name.isidentifier():
-        raise ValueError(f"see needs a name made of letters, digits and _, and was given {name!r}")
-
-    def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, Any]:
-        if (seen := _now()) is not None:
-            seen.run[f"{name}_norm"] = tree_norm(updates)
-        return updates, state
-
-    return Passed(lambda params: (), update)
+from ._seen import Seen, seeing
+from ._trace import Traced
 
 
 class Watched:
@@ -114,7 +32,7 @@ class Watched:
         self._inner = getattr(step, "__wrapped__", step) if self._own else step
         self._names, self._every, self.folder = names, every, folder
         kept = {name: x for name, x in options.items() if not name.startswith("donate")}
-        self._seen: _Seen | None = None
+        self._seen: Seen | None = None
         self._look = jax.jit(self._record, **kept)
         self._pending: tuple[int, Any] | None = None
         self.calls = 0
@@ -160,8 +78,8 @@ class Watched:
         self.close()
 
     def _record(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        seen = _Seen(self._names)
-        with _seeing(seen):
+        seen = Seen(self._names)
+        with seeing(seen):
             out = self._inner(*args, **kwargs)
         if seen.traced is None:
             raise ValueError(
@@ -170,7 +88,7 @@ class Watched:
         self._seen = seen
         params, grads = seen.parts["params"], seen.parts["grads"]
         layers = readings(seen.traced, seen.parts["measured"], self._names, params, grads, _updates(params, out))
-        run = {"gradient_global_norm": tree_norm(grads), **seen.run}
+        run = {GLOBAL_NORM: tree_norm(grads), **seen.run}
         return out, {"loss": seen.parts["loss"], **run, **layers}
 
     def _start(self) -> None:
@@ -179,13 +97,13 @@ class Watched:
             name: Instrument(
                 name.replace("_", " ").capitalize(), "loss / weight", "log", "run", "The norm over all parameters."
             )
-            for name in ("gradient_global_norm", *self._seen.run)
+            for name in (GLOBAL_NORM, *self._seen.run)
         }
         of_layers = {name: INSTRUMENTS[name] for name in self._names}
         self.folder.start(cast(Traced, self._seen.traced), of_layers | of_run, self._every)
 
     def _check(self, plain: Any, seen: Any) -> None:
-        """Warns where the watched step gives other numbers than the step itself."""
+        """Warns where the watched step gives other numbers than the step itself; NaN in both is the step's own."""
         pairs = zip(jax.tree.leaves(plain), jax.tree.leaves(seen), strict=True)
         for a, b in pairs:
             if jnp.issubdtype(jnp.result_type(a), jnp.floating):

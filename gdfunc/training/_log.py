@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ..core import Tree
-from ..instruments import RunFolder
+from ..instruments import GLOBAL_NORM, RunFolder
 from ._checks import owned
 from ._history import History, by_name, concatenate, join, to_numpy, until
 from ._step import Row
@@ -49,7 +49,7 @@ class Log:
         self.loss = float(rows.loss[-1])
         if self._folder is not None:
             for i in np.flatnonzero(self._due(rows.step)):
-                own = {"loss": rows.loss[i], "gradient_global_norm": rows.grad_norm[i]}
+                own = {"loss": rows.loss[i], GLOBAL_NORM: rows.grad_norm[i]}
                 self._folder.add(int(rows.step[i]), {**own, **{name: x[i] for name, x in rows.layers.items()}})
 
     def _due(self, step: np.ndarray) -> np.ndarray:

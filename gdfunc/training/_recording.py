@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..core import Tree
-from ..instruments import INSTRUMENTS, Instrument, RunFolder, check_found, layer_names, trace
+from ..instruments import GLOBAL_NORM, INSTRUMENTS, Instrument, RunFolder, check_found, layer_names, trace
 from ._gradients import checked_loss
 from ._program import Program
 
@@ -23,6 +23,6 @@ def start_recording(
     check_found("train", traced)
     if folder is not None:
         norm = Instrument("Gradient norm, all layers", "loss / weight", "log", "run", "The norm over all parameters.")
-        about = {**{name: INSTRUMENTS[name] for name in program.instruments}, "gradient_global_norm": norm}
+        about = {**{name: INSTRUMENTS[name] for name in program.instruments}, GLOBAL_NORM: norm}
         folder.start(traced, about, program.every, rule=repr(rule), steps=steps)
     return layer_names(traced)

@@ -123,6 +123,7 @@ def test_the_flags_of_train_reach_the_network(run):
         (("--model", "mpl"), "mlp"),
         (("--data", "digit"), "digits"),
         (("--rule", "sgdd"), "sgd"),
+        (("--batch-size", "-1"), "--batch-size needs to be 0 (all rows) or more"),
     ],
 )
 def test_wrong_usage_exits_2_and_says_what_is_needed(run, argv, words):

@@ -335,3 +335,35 @@ def test_what_cannot_be_seen_is_said_and_a_tap_is_no_layer():
     found = gd.diagnose(loss, params, jax.random.normal(jax.random.key(0), (3, 3)), remedies=False)
     assert any("while loop" in sentence for sentence in found.unseen)
     assert [row["name"] for row in found.layers] == ["b"]
+
+
+def test_a_slow_decay_over_many_layers_is_judged_by_all_of_them_together():
+    model = gd.models.mlp((6, *[24] * 39, 2), weights=gd.init.normal(0.74 * (2 / 24) ** 0.5))
+    x, y = jax.random.normal(jax.random.key(1), (32, 6)), jax.random.normal(jax.random.key(2), (32, 2))
+    loss = lambda p, batch: jnp.mean((model.apply(p, batch[0]) - batch[1]) ** 2)  # noqa: E731
+    (found,) = gd.diagnose(loss, model.init(jax.random.key(0)), (x, y)).findings
+    assert (found.kind, found.unit) == ("vanishing", "decades over all layers")
+    assert found.value < found.threshold == -4
+    redrawn = next(each for each in found.remedies if each.name.startswith("init.he_normal"))
+    assert -4 < redrawn.after < 4  # the gradient is mended; 40 layers of relu then lose rank, which he_normal does not help
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_an_input_of_another_size_is_beyond_the_threshold_that_is_named(scale):
+    params, x = {"w": jnp.ones((3, 2)) / 3}, scale * jax.random.normal(jax.random.key(0), (16, 3))
+    (found,) = gd.diagnose(lambda p, x: jnp.mean((x @ p["w"] - 0.5) ** 2), params, x).findings
+    assert found.kind == "poorly_scaled_input"
+    assert (found.value < found.threshold) == (scale < 1)
+
+
+def test_a_runs_finding_stands_with_its_first_step_and_a_tap_is_no_layer(tmp_path):
+    layers = [{"name": name, "activation": "relu", "kind": "dot_general"} for name in "abcdef"]
+    layers.insert(3, {"name": "tapped", "activation": "", "kind": "tag"})
+    gradients = [1e-8, 1e-6, 1e-5, 1e-30, 1e-4, 1e-3, 1e-2]
+    (tmp_path / "config.json").write_text(json.dumps({"format": "gdfunc run", "version": 1, "layers": layers}))
+    rows = [{"step": step, "loss": 1.0, "output_gradient": [1.0] * 7} for step in (1, 4)]
+    rows += [{"step": step, "loss": 1.0, "output_gradient": gradients} for step in (7, 10, 13, 16)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 19, "lo')
+    (found,) = gd.diagnosis.of_run(tmp_path)
+    assert (found["kind"], found["layer"], found["step"]) == ("vanishing", "a", 7)
+    assert found["evidence"]["value"] == pytest.approx(-1)  # a decade a layer, but for the first two

@@ -203,3 +203,9 @@ def test_a_tracker_is_given_a_number_a_layer(tmp_path):
     assert "saturated/z/w" not in given
     with pytest.raises(ValueError, match=r"log\(dict\) method"):
         watch(make_step(rules.SGD(0.1)), tmp_path / "other", log=print)
+
+
+@pytest.mark.parametrize("name", ["gradient", "weight", "gradient_global"])
+def test_a_name_under_which_an_instrument_reads_is_refused(name):
+    with pytest.raises(ValueError, match="another name"):
+        see(name)

@@ -1,0 +1,100 @@
+"""What a step of your own shows while it is watched: its loss and gradients, and what passes in a chain."""
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+
+from ..core import Tree, tree_norm
+from ._instruments import GLOBAL_NORM, INSTRUMENTS
+from ._readings import plan
+from ._trace import Traced, probed_value_and_grad, trace
+
+
+class Passed(NamedTuple):
+    """`see`, as a gradient transformation with Optax's two methods."""
+
+    init: Callable
+    update: Callable
+
+
+class Seen:
+    """What a step shows while it is traced."""
+
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
+        self.traced: Traced | None = None
+        self.parts: dict[str, Any] = {}
+        self.run: dict[str, Any] = {}
+
+
+_local = threading.local()
+
+
+@contextmanager
+def seeing(seen: Seen):
+    _local.seen = seen
+    try:
+        yield
+    finally:
+        _local.seen = None
+
+
+def _now() -> Seen | None:
+    return getattr(_local, "seen", None)
+
+
+def value_and_grad(loss_fn: Callable[..., Any], has_aux: bool = False) -> Callable[..., tuple[Any, Tree]]:
+    """`jax.value_and_grad` that a watched step can see into; anywhere else it is that, and costs no more.
+
+        grad_fn = gd.instruments.value_and_grad(loss_fn)      # was jax.value_and_grad
+
+    Args:
+        loss_fn: (params, *rest) -> loss, a scalar, or (loss, aux).
+        has_aux: whether loss_fn returns (loss, aux).
+
+    Returns:
+        (params, *rest) -> (loss, gradients), or ((loss, aux), gradients).
+    """
+    plain = jax.value_and_grad(loss_fn, has_aux=has_aux)
+
+    def watched(params: Tree, *rest: Any) -> tuple[Any, Tree]:
+        seen = _now()
+        if seen is None or seen.traced is not None:
+            return plain(params, *rest)
+        traced = trace("value_and_grad", lambda p, batch: loss_fn(p, *batch), params, rest, has_aux)
+        seen.traced = traced
+        probes = plan(traced, seen.names)
+        (loss, aux), grads, measured = probed_value_and_grad(traced, probes, params, rest, has_aux)
+        seen.parts |= {"loss": loss, "params": params, "grads": grads, "measured": measured}
+        return ((loss, aux) if has_aux else loss), grads
+
+    return watched
+
+
+def see(name: str) -> Passed:
+    """A link for a chain of gradient transformations, ours or Optax's, that records the norm of what passes, and changes nothing.
+
+        optax.chain(gd.instruments.see("raw"), optax.clip_by_global_norm(1.0), gd.instruments.see("clipped"), optax.adam(1e-3))
+
+    In a watched step the norm is recorded as `NAME_norm`; the ratio of two is what clipping cut. Anywhere else it does nothing.
+
+    Args:
+        name: a word.
+
+    Raises:
+        ValueError: where it is none, or an instrument's.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"see needs a name made of letters, digits and _, and was given {name!r}")
+    if f"{name}_norm" in (*INSTRUMENTS, GLOBAL_NORM):
+        raise ValueError(f"see needs another name than {name!r}: {name}_norm is what an instrument reads")
+
+    def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, Any]:
+        if (seen := _now()) is not None:
+            seen.run[f"{name}_norm"] = tree_norm(updates)
+        return updates, state
+
+    return Passed(lambda params: (), update)
