@@ -13,12 +13,15 @@ import jax.numpy as jnp
 from .. import clipping, data as data_sets, init, losses, models, rules, schedules
 from ..core import chain, did_you_mean, write_atomically
 from ..data import Dataset
+from ..instruments import wanted
 from ..models import Model
 from ..parity import versions
 from ..report import number, save, show, table, training_curves
 from ..training import Target, train
 from ._parse import named
 
+_FILES = {f"history.{end}" for end in ("npz", "json")} | {f"training.{end}" for end in ("svg", "png")}
+_FILES |= {"run.json", "config.json", "env.json", "metrics.jsonl", "findings.json", "report.html"}
 _MODELS = {
     "mlp": ("width", "depth", "activation"),
     "deep_linear": ("width", "depth"),
@@ -38,6 +41,8 @@ def run_training(
     batch_size: int,
     accumulate: int,
     target: float | None,
+    instruments: Sequence[str],
+    every: int,
     seed: int,
     out: Path | None,
     overwrite: bool,
@@ -50,6 +55,9 @@ def run_training(
     update = make_rule(rule, schedule, clip)
     folder = free_folder(out or Path("runs") / f"{name}-{model[0]}-{rule[0]}", overwrite)
 
+    read = paces(instruments)
+    if read:
+        empty(folder)
     start = task.model.init(jax.random.key(seed))
     run = train(
         task.loss,
@@ -61,6 +69,9 @@ def run_training(
         accumulate=accumulate,
         key=seed,
         stop=[] if target is None else [Target(target)],
+        instruments=read,
+        every=every,
+        folder=folder if read else None,
         evaluate=lambda params: task.evaluate(params, x_test, dataset.y_test),
         evaluate_every=max(1, steps // 20),
         progress=sys.stderr.isatty(),
@@ -97,6 +108,8 @@ def run_training(
         print(f"\n{run.outcome}")
         for path in (*pictures, folder / "history.npz", folder / "run.json"):
             print(f"  {path}")
+        if read:
+            print(f"\ngdfunc report {shlex.quote(str(folder))} shows every layer")
     return 1 if run.outcome.code == "non_finite" else 0
 
 
@@ -173,6 +186,27 @@ def make_rule(rule: Sequence[str], schedule: Sequence[str], clip: Sequence[str])
         return made
     clip_name, options = named(clip, "--clip")
     return chain(clipping.get(clip_name, **options), made)
+
+
+def paces(instruments: Sequence[str]) -> dict[str, int | None]:
+    """`standard sharpness=20` as `train` takes it."""
+    found: dict[str, int | None] = {}
+    for word in instruments:
+        name, given, pace = word.partition("=")
+        if given and not pace.isdecimal():
+            raise ValueError(f"--instruments needs a whole number of records, as in {name}=10, and was given {word!r}")
+        found[name] = int(pace) if given else None
+    wanted("--instruments", found, {})  # a wrong name is told before anything is replaced
+    return found
+
+
+def empty(folder: Path) -> None:
+    """Takes an earlier run's files away; a folder with others in it is left alone."""
+    files = list(folder.iterdir()) if folder.exists() else []
+    if others := sorted(file.name for file in files if file.name not in _FILES):
+        raise ValueError(f"--instruments need a folder of their own, and {folder} holds {', '.join(others)}")
+    for file in files:
+        file.unlink()
 
 
 def free_folder(folder: Path, overwrite: bool) -> Path:

@@ -100,6 +100,8 @@ def train(
     batch_size: int = 64,
     accumulate: int = 1,
     target: float | None = None,
+    instruments: Words = (),
+    every: int = 10,
     seed: int = 0,
     out: Path | None = None,
     overwrite: bool = False,
@@ -121,6 +123,9 @@ def train(
         batch_size: rows a mini-batch; 1 is stochastic, 0 is the full batch.
         accumulate: mini-batches whose gradients are averaged for one update.
         target: stop where the loss is at most this.
+        instruments: what is read of every layer, for `gdfunc report OUT`: economy, standard, full, or
+            instruments by name, with how many records pass between readings: standard sharpness=20.
+        every: steps from one record of the instruments to the next.
         seed: of the parameters and of the order of the data.
         out: the run's folder; runs/DATA-MODEL-RULE if not given.
         overwrite: replace the files of an earlier run there.
@@ -129,7 +134,23 @@ def train(
     from ._train import run_training
 
     return run_training(
-        data, model, init, rule, schedule, clip, loss, steps, batch_size, accumulate, target, seed, out, overwrite, json
+        data,
+        model,
+        init,
+        rule,
+        schedule,
+        clip,
+        loss,
+        steps,
+        batch_size,
+        accumulate,
+        target,
+        instruments,
+        every,
+        seed,
+        out,
+        overwrite,
+        json,
     )
 
 

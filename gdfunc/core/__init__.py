@@ -14,7 +14,7 @@ from ._activations import (
     tanh as tanh,
 )
 from ._by_path import by_path as by_path
-from ._chain import chain as chain
+from ._chain import Chain as Chain, chain as chain
 from ._combinator import call_update as call_update, objective as objective
 from ._extras import MissingExtra as MissingExtra, need as need
 from ._field import (

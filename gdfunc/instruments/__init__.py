@@ -11,31 +11,31 @@ from ._curvature import (
     hessian_vector_product as hessian_vector_product,
     top_eigenvalue as top_eigenvalue,
 )
+from ._example_gradients import (
+    example_gradient_norms as example_gradient_norms,
+    example_projections as example_projections,
+)
 from ._histogram import exponent_histogram as exponent_histogram
 from ._instruments import (
     GLOBAL_NORM as GLOBAL_NORM,
     INSTRUMENTS as INSTRUMENTS,
     SETS as SETS,
     Instrument as Instrument,
-    wanted as wanted,
+    norm_called as norm_called,
 )
 from ._lanczos import Lanczos as Lanczos, lanczos as lanczos
 from ._layers import Layer as Layer, Look as Look, check_found as check_found, layers as layers, look_at as look_at
-from ._noise import (
-    NoiseScale as NoiseScale,
-    example_gradient_norms as example_gradient_norms,
-    example_projections as example_projections,
-    noise_scale as noise_scale,
-)
+from ._noise import NoiseScale as NoiseScale, noise_scale as noise_scale
 from ._nonfinite import NonFinite as NonFinite, find_nonfinite as find_nonfinite
+from ._probes import plan as plan
 from ._rank import (
     effective_rank as effective_rank,
     jacobian_singular_values as jacobian_singular_values,
     mean_pairwise_cosine as mean_pairwise_cosine,
 )
-from ._readings import layer_names as layer_names, plan as plan, readings as readings
+from ._readings import layer_names as layer_names, readings as readings
 from ._run_folder import RunFolder as RunFolder
-from ._seen import see as see, value_and_grad as value_and_grad
+from ._seen import Seen as Seen, see as see, seeing as seeing, value_and_grad as value_and_grad
 from ._spectrum import (
     HessianTrace as HessianTrace,
     SpectralDensity as SpectralDensity,
@@ -52,6 +52,14 @@ from ._step_quality import (
     loss_after_before as loss_after_before,
     step_ends as step_ends,
 )
+from ._step_readings import Step as Step, blank as blank, read_step as read_step
 from ._tap import tap as tap
+from ._tensorboard import TensorBoard as TensorBoard
 from ._trace import Traced as Traced, probed_value_and_grad as probed_value_and_grad, trace as trace
+from ._wanted import (
+    Instruments as Instruments,
+    absent as absent,
+    in_step_and_apart as in_step_and_apart,
+    wanted as wanted,
+)
 from ._watch import Watched as Watched, watch as watch

@@ -35,6 +35,28 @@ def exponent_histogram(x: Array, sample: int = 4096) -> Array:
     return jnp.zeros((2, 256), jnp.int32).at[positive, exponent].add(1)
 
 
+EDGES_LOG2 = tuple(range(-40, 21))  # between the bins of `magnitude_histogram`
+
+
+def magnitude_histogram(x: Array, sample: int = 4096) -> Array:
+    """How many entries lie between successive powers of two, 2**-40 to 2**20, whatever their sign; of the first bin and the last, beyond.
+
+    Args:
+        x: as for `exponent_histogram`.
+        sample: the same.
+
+    Returns:
+        (62,) int32; zeros are in the first bin, what is not finite in the last.
+
+    Raises:
+        ValueError: as `exponent_histogram`.
+    """
+    counts = jnp.sum(exponent_histogram(x, sample), axis=0)
+    low, high = EDGES_LOG2[0] + 127, EDGES_LOG2[-1] + 127
+    ends = jnp.sum(counts[:low]), jnp.sum(counts[high:])
+    return jnp.concatenate([ends[0][None], counts[low:high], ends[1][None]])
+
+
 def _stride(size: int, sample: int) -> int:
     """The least stride that leaves at most `sample` entries and shares no divisor with any axis.
 

@@ -1,74 +1,33 @@
-"""What a training step shows of every layer, as small arrays in the order of the run: inside the step's own program."""
+"""What a training step shows of every layer, as small arrays in the order of the run."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
-from ..core import Tree, leaf_paths, wide
-from ._activation import ENDS
+from ..core import Tree, leaf_paths, tree_sub, wide
+from ._histogram import EDGES_LOG2, magnitude_histogram
 from ._instruments import INSTRUMENTS
 from ._layers import layer_indices, layer_name
-from ._run import Probe
+from ._probes import sum_of_squares
 from ._site import Site
 from ._trace import Traced
 
 
-def _sum_of_squares(x: Array, rows: int = 0) -> Array:
-    """Over all but the first `rows` axes."""
-    # A contraction: XLA's CPU takes a fifth of a reduction's time for it.
-    kept, summed = tuple(range(rows)), tuple(range(rows, x.ndim))
-    return lax.dot_general(x, x, ((summed, summed), (kept, kept)), preferred_element_type=jnp.float32)
-
-
-def _nothing(x: Array) -> tuple:
-    return ()
-
-
-def _squares(x: Array) -> Array:
-    """(2,): the number of entries, the sum of their squares; additive over turns, shards and batches."""
-    return jnp.stack([jnp.full((), x.size, jnp.float32), _sum_of_squares(x)])
-
-
-def _activation(units: int, ends: tuple[float, float] | None, x: Array) -> tuple[Array, Array]:
-    """((2,): entries, entries at the ends; (units,): how often each unit is not 0)."""
-    rest = tuple(i for i in range(x.ndim) if i != x.ndim + units)
-
-    def count(where: Array) -> Array:
-        ones = jnp.ones([x.shape[i] for i in rest], jnp.float32)
-        contracted = ((rest, tuple(range(len(rest)))), ((), ()))
-        return lax.dot_general(where.astype(jnp.float32), ones, contracted)
-
-    at_ends = jnp.zeros(()) if ends is None else jnp.sum(count((x < ends[0]) | (x > ends[1])))
-    return jnp.stack([jnp.full((), x.size, jnp.float32), at_ends]), count(x != 0)
-
-
-def plan(traced: Traced, names: tuple[str, ...]) -> dict[int, Probe]:
-    """The probes that these instruments need."""
-    probes: dict[int, Probe] = {}
-    of_outputs = {"output_rms", "output_gradient"} & set(names)
-    of_activations = {"zeros", "dead_units", "saturated"} & set(names)
-    for site in traced.sites:
-        lengths = tuple(level.length for level in site.levels)
-        if of_outputs:
-            probes[site.output] = Probe(site.output, _squares, _squares, site.block.avals[site.output], lengths)
-        if of_activations and site.activations:
-            last = site.activations[-1]
-            aval = last.block.avals[last.ref]
-            axis = site.unit_axis if aval.shape == site.block.avals[site.output].shape else -1
-            if last.ref not in probes and aval.ndim:
-                look = partial(_activation, axis, ENDS.get(last.bounded))
-                probes[last.ref] = Probe(last.ref, look, _nothing, aval, lengths)
-    return probes
-
-
 def readings(
-    traced: Traced, measured: dict[int, Any], names: tuple[str, ...], params: Tree, grads: Tree, updates: Tree | None
+    traced: Traced,
+    measured: dict[int, Any],
+    names: Collection[str],
+    params: Tree,
+    grads: Tree,
+    updates: Tree | None,
+    start: Tree | None = None,
 ) -> dict[str, Array]:
-    """Name -> (layers,), NaN where a layer has none.
+    """Name -> (layers,), NaN where a layer has none, or (layers, bins) counts, 0 where it has none.
 
     Args:
         traced: the loss.
@@ -77,10 +36,17 @@ def readings(
         params: the parameters before the step.
         grads: their gradients.
         updates: what was added to them; None where it is not known.
+        start: the parameters from which the distance is measured.
     """
-    sizes = {"gradient_norm": _norms(grads), "weight_norm": _norms(params)}
+    sizes = {"gradient_norm": _of_weights(_norm, grads), "weight_norm": _of_weights(_norm, params)}
     if updates is not None:
-        sizes["update"] = _norms(updates)
+        sizes["update"] = _of_weights(_norm, updates)
+    if "distance" in names:
+        sizes["distance"] = _of_weights(_norm, tree_sub(params, start))
+    if "gradient_histogram" in names:
+        sizes["gradient_histogram"] = _of_weights(_histogram, grads)
+    if "weight_histogram" in names:
+        sizes["weight_histogram"] = _of_weights(_histogram, params)
     columns: dict[str, list[Array]] = {name: [] for name in names}
     for site in traced.sites:
         rows = _of_site(site, measured, sizes)
@@ -94,35 +60,42 @@ def layer_names(traced: Traced) -> list[str]:
     return [layer_name(site, index) for site in traced.sites for index in layer_indices(site)]
 
 
-def lacking(traced: Traced, names: tuple[str, ...]) -> dict[str, list[bool]]:
+def lacking(traced: Traced, names: Collection[str]) -> dict[str, list[bool]]:
     """Name -> for each layer whether it has no such number: no activation follows it, or none that has ends."""
 
     def lacks(site: Site, name: str) -> bool:
         last = site.activations[-1] if site.activations else None
-        if name in ("gradient_norm", "weight_norm", "update_ratio"):
+        if name in _OF_WEIGHTS:
             return not site.weights
-        if name in ("zeros", "dead_units"):
+        if name in ("zeros", "dead_units", "effective_rank"):
             return last is None
         return name == "saturated" and not (last and last.bounded)
 
     return {name: [lacks(site, name) for site in traced.sites for _ in layer_indices(site)] for name in names}
 
 
-def _norms(tree: Tree) -> dict[str, Callable[[int], Array]]:
-    """Path -> (number of leading axes that tell layers apart) -> norms, one a layer."""
+_OF_WEIGHTS = ("gradient_norm", "weight_norm", "update_ratio", "distance", "gradient_histogram", "weight_histogram")
 
-    def of(x: Array) -> Callable[[int], Array]:
-        x = wide(jnp.asarray(x))
-        return lambda rows: jnp.sqrt(_sum_of_squares(x, rows))
 
-    return {path: of(x) for path, x in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True)}
+def _of_weights(measure: Callable[[Array, int], Array], tree: Tree) -> dict[str, Callable[[int], Array]]:
+    """Path -> (number of leading axes that tell layers apart) -> what is measured of each layer."""
+    leaves = zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True)
+    return {path: partial(measure, wide(jnp.asarray(x))) for path, x in leaves}
+
+
+def _norm(x: Array, rows: int) -> Array:
+    return jnp.sqrt(sum_of_squares(x, rows))
+
+
+def _histogram(x: Array, rows: int) -> Array:
+    return jax.vmap(magnitude_histogram)(x.reshape(math.prod(x.shape[:rows]), -1))
 
 
 def _of_site(site: Site, measured: dict[int, Any], sizes: dict[str, Any]) -> dict[str, Array]:
     axes = tuple(i for i, level in enumerate(site.levels) if level.layers)
     turns = tuple(i for i, level in enumerate(site.levels) if not level.layers)
     count = len(layer_indices(site))
-    missing = jnp.full((count,), jnp.nan)
+    missing, uncounted = jnp.full((count,), jnp.nan), jnp.zeros((count, len(EDGES_LOG2) + 1), jnp.int32)
 
     def rows(x: Array) -> Array:
         """(layers, ...): summed over turns."""
@@ -134,18 +107,33 @@ def _of_site(site: Site, measured: dict[int, Any], sizes: dict[str, Any]) -> dic
         squares = sum(jnp.square(sizes[kind][path](len(axes))) for path in site.weights)
         return jnp.sqrt(squares).reshape(count) if jnp.size(squares) == count else missing
 
-    found = {"gradient_norm": norm("gradient_norm"), "weight_norm": norm("weight_norm")}
+    def histogram(kind: str) -> Array:
+        counts = [sizes[kind][path](len(axes)) for path in site.weights] if kind in sizes else []
+        return sum((x.reshape(count, -1) for x in counts if len(x) == count), start=uncounted)
+
+    of = {"histogram": uncounted, "layer": missing}
+    blank = {name: of[each.of] for name, each in INSTRUMENTS.items() if each.of in of}
+    found = {name: norm(name) for name in ("gradient_norm", "weight_norm", "distance")}
     found["update_ratio"] = norm("update") / found["weight_norm"]
-    out = measured.get(site.output)
-    if out is not None:
-        forward, backward = rows(out[0]), rows(out[1])
+    found |= {name: histogram(name) for name in ("gradient_histogram", "weight_histogram")}
+    out, slopes = measured.get(site.output, ({}, ()))
+    if "histogram" in out:
+        found["output_histogram"] = rows(out["histogram"]).astype(jnp.int32)
+    if "squares" in out:
+        forward, backward = rows(out["squares"]), rows(slopes)
         found["output_rms"] = jnp.sqrt(forward[:, 1] / forward[:, 0])
         found["output_gradient"] = jnp.sqrt(backward[:, 1])
     last = site.activations[-1] if site.activations else None
-    if last is not None and last.ref in measured and last.ref != site.output:
-        totals, used = (rows(x) for x in measured[last.ref][0])
+    if last is None or last.ref == site.output:
+        return blank | found
+    after, _ = measured.get(last.ref, ({}, ()))
+    if "use" in after:
+        totals, used = (rows(x) for x in after["use"])
         found["zeros"] = 1 - jnp.sum(used, axis=1) / totals[:, 0]
         found["dead_units"] = jnp.mean(used == 0, axis=1)
         if last.bounded:
             found["saturated"] = totals[:, 1] / totals[:, 0]
-    return {name: found.get(name, missing) for name in INSTRUMENTS}
+    if "rank" in after:
+        ranks = rows(after["rank"])
+        found["effective_rank"] = ranks[:, 1] / ranks[:, 0]
+    return blank | found

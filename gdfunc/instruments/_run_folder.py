@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from ..core import write_atomically
+from ._histogram import EDGES_LOG2
 from ._instruments import Instrument
 from ._layers import layer_indices, layer_name
 from ._readings import lacking, layer_names
@@ -35,6 +36,7 @@ class RunFolder:
         self.path, self._log = path, log
         self._rows: list[dict[str, Any]] = []
         self._lacking: dict[str, list[bool]] = {}
+        self._histograms: set[str] = set()
         self._names: list[str] = []
         self._began = time.monotonic()
 
@@ -47,7 +49,8 @@ class RunFolder:
             every: how often a record is made.
             **about: anything else that JSON holds.
         """
-        self._lacking = lacking(traced, tuple(name for name, each in instruments.items() if each.of == "layer"))
+        self._lacking = lacking(traced, [name for name, each in instruments.items() if each.of == "layer"])
+        self._histograms = {name for name, each in instruments.items() if each.of == "histogram"}
         self._names = layer_names(traced)
         self.path.mkdir(parents=True, exist_ok=True)
         layers = [
@@ -76,7 +79,9 @@ class RunFolder:
         self._write("env.json", environment())
 
     def add(self, step: int, record: dict[str, np.ndarray]) -> None:
-        """Adds a line."""
+        """Adds a line: the loss, and what was due of the instruments."""
+        if not self._rows:
+            record = {name: x for name, x in record.items() if name != "gradient_cosine"}  # there is none before it
         row = {"step": step, "seconds": round(time.monotonic() - self._began, 3), **record}
         self._rows.append(row)
         with (self.path / "metrics.jsonl").open("a") as file:
@@ -89,6 +94,8 @@ class RunFolder:
         """`gradient_norm/first/weight`: a number each, for a tracker."""
         found = {}
         for name, x in record.items():
+            if name in self._histograms:
+                continue
             if name not in self._lacking:
                 found[name] = float(x)
                 continue
@@ -99,6 +106,8 @@ class RunFolder:
 
     def _plain(self, name: str, x: Any) -> Any:
         numbers = plain(x)
+        if name in self._histograms:
+            return {"edges_log2": EDGES_LOG2, "counts": numbers}
         if name in self._lacking:
             return [None if lacks else n for lacks, n in zip(self._lacking[name], numbers, strict=True)]
         return numbers
@@ -110,8 +119,9 @@ class RunFolder:
     def close(self) -> None:
         """Writes all records as arrays: history.npz, name -> (records, ...)."""
         if self._rows:
-            arrays: Any = {name: np.stack([np.asarray(row[name]) for row in self._rows]) for name in self._rows[0]}
-            write_atomically(self.path / "history.npz", lambda file: np.savez(file, **arrays))
+            names = dict.fromkeys(name for row in self._rows for name in row)
+            arrays: Any = {name: stacked([row.get(name) for row in self._rows]) for name in names}
+            write_atomically(self.path / "history.npz", lambda file: np.savez_compressed(file, **arrays))
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         write_atomically(self.path / name, lambda file: file.write(json.dumps(content, indent=1).encode()))
@@ -127,6 +137,13 @@ def environment() -> dict[str, str]:
             continue
     device = jax.devices()[0]
     return {**found, "platform": device.platform, "device": device.device_kind, "devices": str(jax.device_count())}
+
+
+def stacked(readings: list[Any]) -> np.ndarray:
+    """(records, ...): NaN where a reading was not due; of counts, 0."""
+    one = next(np.asarray(x) for x in readings if x is not None)
+    blank = np.full(one.shape, np.nan if one.dtype.kind == "f" else 0, one.dtype)
+    return np.stack([blank if x is None else np.asarray(x) for x in readings])
 
 
 def plain(x: Any) -> Any:

@@ -1,7 +1,7 @@
 """What a step of your own shows while it is watched: its loss and gradients, and what passes in a chain."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import jax
 
 from ..core import Tree, tree_norm
 from ._instruments import GLOBAL_NORM, INSTRUMENTS
-from ._readings import plan
+from ._probes import plan
 from ._trace import Traced, probed_value_and_grad, trace
 
 
@@ -26,7 +26,12 @@ class Seen:
     def __init__(self, names: tuple[str, ...]):
         self.names = names
         self.traced: Traced | None = None
-        self.parts: dict[str, Any] = {}
+        self.loss_fn: Any = None  # (params, batch) -> ()
+        self.loss: Any = None
+        self.params: Tree = None
+        self.batch: Tree = None
+        self.grads: Tree = None
+        self.measured: dict[int, Any] = {}
         self.run: dict[str, Any] = {}
 
 
@@ -34,12 +39,14 @@ _local = threading.local()
 
 
 @contextmanager
-def seeing(seen: Seen):
+def seeing(seen: Seen) -> Iterator[Seen]:
+    """What `value_and_grad` and `see` show inside goes there."""
+    before = _now()
     _local.seen = seen
     try:
-        yield
+        yield seen
     finally:
-        _local.seen = None
+        _local.seen = before
 
 
 def _now() -> Seen | None:
@@ -66,10 +73,14 @@ def value_and_grad(loss_fn: Callable[..., Any], has_aux: bool = False) -> Callab
             return plain(params, *rest)
         traced = trace("value_and_grad", lambda p, batch: loss_fn(p, *batch), params, rest, has_aux)
         seen.traced = traced
-        probes = plan(traced, seen.names)
-        (loss, aux), grads, measured = probed_value_and_grad(traced, probes, params, rest, has_aux)
-        seen.parts |= {"loss": loss, "params": params, "grads": grads, "measured": measured}
-        return ((loss, aux) if has_aux else loss), grads
+        if probes := plan(traced, seen.names):
+            (loss, aux), grads, seen.measured = probed_value_and_grad(traced, probes, params, rest, has_aux)
+            out = (loss, aux) if has_aux else loss
+        else:
+            out, grads = plain(params, *rest)
+        seen.loss_fn = lambda p, batch: loss_fn(p, *batch)[0] if has_aux else loss_fn(p, *batch)
+        seen.loss, seen.params, seen.batch, seen.grads = out[0] if has_aux else out, params, rest, grads
+        return out, grads
 
     return watched
 

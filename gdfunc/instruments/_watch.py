@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +12,15 @@ import numpy as np
 from jax import lax
 
 from ..core import Tree, tree_norm, tree_sub
-from ._instruments import GLOBAL_NORM, INSTRUMENTS, Instrument, wanted
+from ._instruments import GLOBAL_NORM, INSTRUMENTS, PROBED, norm_called
 from ._readings import readings
 from ._run_folder import RunFolder
 from ._seen import Seen, seeing
+from ._step_readings import Step, blank, read_step
 from ._trace import Traced
+from ._wanted import Instruments, absent, in_step_and_apart, wanted
+
+_NO_RULE = absent(None, np.zeros(2))
 
 
 class Watched:
@@ -26,14 +31,19 @@ class Watched:
         calls: the number of calls made.
     """
 
-    def __init__(self, step: Callable, folder: RunFolder, names: tuple[str, ...], every: int, options: dict[str, Any]):
+    def __init__(self, step: Callable, folder: RunFolder, given: Instruments, every: int, options: dict[str, Any]):
         self._own = hasattr(step, "lower")  # jitted already: it keeps its own donation and static arguments
         self._plain = step if self._own else jax.jit(step, **options)
         self._inner = getattr(step, "__wrapped__", step) if self._own else step
-        self._names, self._every, self.folder = names, every, folder
-        kept = {name: x for name, x in options.items() if not name.startswith("donate")}
+        self._given, self._every, self.folder = given, every, folder
+        self._options = {name: x for name, x in options.items() if not name.startswith("donate")}
+        names = wanted("watch", given, _NO_RULE)
+        self._paces = sorted({1, *names.values()})
+        self._in_step, _ = in_step_and_apart(names)
+        self._programs: dict[tuple[int, ...], Callable] = {}
+        self._memories: dict[int, Any] = {}
         self._seen: Seen | None = None
-        self._look = jax.jit(self._record, **kept)
+        self._trusted = True
         self._pending: tuple[int, Any] | None = None
         self.calls = 0
 
@@ -41,17 +51,13 @@ class Watched:
         self.calls += 1
         if (self.calls - 1) % self._every:
             return self._plain(*args, **kwargs)
-        try:
-            out, record = self._look(*args, **kwargs)
-        except jax.errors.UnexpectedTracerError as error:
-            raise ValueError(
-                "watch needs gdfunc.instruments.value_and_grad to be called by the step itself, not inside a jit, scan or "
-                "vmap of its own"
-            ) from error
+        out, record = self._look(args, kwargs)
         if self.calls == 1:
             plain = self._plain(*args, **kwargs)
-            self._check(plain, out)
-            out = plain
+            self._trusted, out = self._same(plain, out), plain
+            if not self._trusted:
+                self._programs.clear()
+                return out
         if self._pending:
             self.flush()
         else:
@@ -77,49 +83,75 @@ class Watched:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _record(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        seen = Seen(self._names)
+    def _look(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """(what the step returns, the record)."""
+        due = tuple(pace for pace in self._paces if (self.calls - 1) // self._every % pace == 0)
+        if due not in self._programs:
+            self._programs[due] = jax.jit(partial(self._record, due), **self._options)
+        program = self._programs[due]
+        try:
+            if self.calls == 1:
+                blanks = program.eval_shape(*args, **kwargs)[2]
+                self._memories = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), blanks)
+            mine = {pace: memory for pace, memory in self._memories.items() if pace in due}
+            out, record, memories = program(*args, **kwargs, **({"_memories": mine} if mine else {}))
+        except jax.errors.UnexpectedTracerError as error:
+            raise ValueError(
+                "watch needs gdfunc.instruments.value_and_grad to be called by the step itself, not inside a jit, scan or "
+                "vmap of its own"
+            ) from error
+        self._memories |= memories
+        return out, record
+
+    def _record(
+        self, due: tuple[int, ...], *args: Any, _memories: dict[int, Any] | None = None, **kwargs: Any
+    ) -> tuple[Any, dict[str, Any], dict[int, Any]]:
+        seen = Seen(self._in_step if self._trusted else ())
         with seeing(seen):
             out = self._inner(*args, **kwargs)
         if seen.traced is None:
             raise ValueError(
                 "watch needs the step to take its gradients with gdfunc.instruments.value_and_grad, and it did not"
             )
-        self._seen = seen
-        params, grads = seen.parts["params"], seen.parts["grads"]
-        layers = readings(seen.traced, seen.parts["measured"], self._names, params, grads, _updates(params, out))
-        run = {GLOBAL_NORM: tree_norm(grads), **seen.run}
-        return out, {"loss": seen.parts["loss"], **run, **layers}
+        names = wanted("watch", self._given, absent(None, seen.batch))
+        names = {name: pace for name, pace in names.items() if self._trusted or name not in PROBED}
+        with_gradient, apart = in_step_and_apart(names)
+        updates = _updates(seen.params, out)
+        found = readings(seen.traced, seen.measured, with_gradient, seen.params, seen.grads, updates)
+        step = Step(seen.loss_fn, seen.params, seen.batch, seen.grads, updates, None, None, 0, seen.batch)
+        memories = {}
+        for pace in (pace for pace in apart if pace in due):
+            memory = blank(apart[pace], seen.params) if _memories is None else _memories[pace]
+            more, memories[pace] = read_step(apart[pace], step, memory)
+            found |= more
+        self._seen, self._names = seen, names
+        return out, {"loss": seen.loss, GLOBAL_NORM: tree_norm(seen.grads), **seen.run, **found}, memories
 
     def _start(self) -> None:
         assert self._seen is not None
-        of_run = {
-            name: Instrument(
-                name.replace("_", " ").capitalize(), "loss / weight", "log", "run", "The norm over all parameters."
-            )
-            for name in (GLOBAL_NORM, *self._seen.run)
-        }
-        of_layers = {name: INSTRUMENTS[name] for name in self._names}
-        self.folder.start(cast(Traced, self._seen.traced), of_layers | of_run, self._every)
+        read = {name: INSTRUMENTS[name] for name in self._names}
+        read |= {name: norm_called(name) for name in (GLOBAL_NORM, *self._seen.run)}
+        self.folder.start(cast(Traced, self._seen.traced), read, self._every)
 
-    def _check(self, plain: Any, seen: Any) -> None:
+    def _same(self, plain: Any, seen: Any) -> bool:
         """Warns where the watched step gives other numbers than the step itself; NaN in both is the step's own."""
-        pairs = zip(jax.tree.leaves(plain), jax.tree.leaves(seen), strict=True)
-        for a, b in pairs:
+        for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(seen), strict=True):
             if jnp.issubdtype(jnp.result_type(a), jnp.floating):
                 x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
                 if not np.allclose(x, y, rtol=1e-3, atol=1e-5 * np.max(np.abs(x), initial=0), equal_nan=True):
                     warnings.warn(
-                        "watch: the step gives other numbers with instruments than without; they are not to be trusted",
-                        stacklevel=3,
+                        "watch: the step gives other numbers with probes in the loss than without; what is read of outputs "
+                        "and activations is left out, and norms of weights, gradients and updates remain",
+                        stacklevel=4,
                     )
-                    return
+                    return False
+        return True
 
 
 def watch(
     step: Callable[..., Any],
     run: str | Path,
-    instruments: str | tuple[str, ...] = "standard",
+    instruments: Instruments = "standard",
     every: int = 10,
     log: Any = None,
     **jit_options: Any,
@@ -129,15 +161,18 @@ def watch(
         grad_fn = gd.instruments.value_and_grad(loss_fn)      # in the step, in place of jax.value_and_grad
         step = gd.instruments.watch(step, "runs/first")       # in place of jax.jit
 
-    Two programs are compiled: the step as it is, and the step with instruments, which every N-th call runs. The first call runs both
-    and compares. The numbers leave the device one record late, so that nothing waits. The parameters after the step are found
+    Two programs are compiled, three with "full": the step as it is, and the step with instruments, which every N-th call runs.
+    The first call runs both and compares; where they differ, it says so and only norms of weights, gradients and updates are
+    read. The numbers leave the device one record late, so that nothing waits. The parameters after the step are found
     among what it returns; where they are not there, update_ratio is NaN.
 
     Args:
         step: (state, batch, ...) -> anything: a pure function, jitted already or not. It calls
             `gdfunc.instruments.value_and_grad` once, itself.
         run: the folder; it must not hold another run.
-        instruments: "economy", "standard", or names from `INSTRUMENTS`.
+        instruments: "economy", "standard", "full", names from `INSTRUMENTS`, or a mapping from either to how many records
+            pass between readings: {"standard": 1, "sharpness": 20}; in "full" the dear ones are read at every tenth
+            record. Distances, cosines and averages begin with the first call.
         every: record the calls 1, 1 + every, ...
         log: any object with a log(dict) method (a run of W&B, MLflow or trackio): it is given each record, a number a layer.
         **jit_options: for `jax.jit`, where the step is not jitted yet: donate_argnums, static_argnums, ...
@@ -151,7 +186,7 @@ def watch(
     """
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"watch needs every to be a whole number >= 1, and was given {every!r}")
-    return Watched(step, RunFolder(Path(run), log), wanted("watch", instruments), every, jit_options)
+    return Watched(step, RunFolder(Path(run), log), instruments, every, jit_options)
 
 
 def _updates(params: Tree, out: Any) -> Tree | None:

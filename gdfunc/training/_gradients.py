@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..core import Tree, objective
-from ..instruments import plan, probed_value_and_grad, readings, trace
+from ..instruments import Step, plan, probed_value_and_grad, read_step, readings, trace
 from ._program import Program
 
 
@@ -37,11 +37,12 @@ def look_or_differentiate(
     program: Program, due: Array, params: Tree, batch: Tree
 ) -> tuple[tuple[Array, Any], Tree, Callable, Callable]:
     """What `differentiate` gives, and (params, grads, updates) -> what the instruments read, with probes where it is due."""
-    if not program.instruments:
+    names = program.in_step
+    if not names:
         return *differentiate(program, params, batch), lambda *_: {}
     loss = partial(checked_loss, program)
     traced = trace("train", loss, params, batch, has_aux=True)
-    probes = plan(traced, program.instruments)
+    probes = plan(traced, names)
 
     def probed(params: Tree, batch: Tree) -> tuple:
         return probed_value_and_grad(traced, probes, params, batch, has_aux=True)
@@ -54,7 +55,39 @@ def look_or_differentiate(
         out, grads, measured = probed(params, batch)
     else:
         out, grads, measured = lax.cond(due, probed, plain, params, batch)
-    return out, grads, lambda p: loss(p, batch)[0], partial(readings, traced, measured, program.instruments)
+    return out, grads, lambda p: loss(p, batch)[0], partial(readings, traced, measured, names)
+
+
+def read_apart(
+    program: Program, rule: Any, memories: dict[int, Any], params: Tree, batch: Tree, grads: Tree, updates: Tree,
+    state: Any, number: Array,
+) -> tuple[dict[str, Array], dict[int, Any]]:  # fmt: skip
+    """(name -> what is read apart from the step's gradient: blank where it is not due, the memories afterwards)."""
+    one = batch if program.batches.accumulate == 1 else jax.tree.map(lambda x: x[0], batch)
+    examples = one if program.batches.accumulate == 1 else merged(batch)
+    step = Step(lambda p, b: checked_loss(program, p, b)[0], params, one, grads, updates, rule, state, number, examples)
+    found, after = {}, {}
+    for pace, names in program.apart.items():
+
+        def read(memory: Any, names: tuple[str, ...] = names) -> Any:
+            return read_step(names, step, memory)
+
+        def skip(memory: Any, read: Callable = read) -> Any:
+            return jax.tree.map(_blank, jax.eval_shape(read, memory)[0]), memory
+
+        due = number % (program.every * pace) == 0
+        values, after[pace] = lax.cond(due, read, skip, memories[pace])
+        found |= values
+    return found, after
+
+
+def _blank(x: Any) -> Array:
+    return jnp.full(x.shape, jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else 0, x.dtype)
+
+
+def merged(batch: Tree) -> Tree:
+    """Accumulated mini-batches as one."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
 
 
 def extras(
@@ -88,7 +121,7 @@ def per_example_gradients(program: Program, params: Tree, batch: Tree) -> Tree:
     if not jax.tree.leaves(batch):
         raise ValueError("train needs data for a rule that needs per_example_grads, and was given none")
     if program.batches.accumulate > 1:
-        batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
+        batch = merged(batch)
     alone = lambda p, row: checked_loss(program, p, jax.tree.map(lambda x: x[None], row))[0]  # noqa: E731
     return jax.vmap(jax.grad(alone), in_axes=(None, 0))(params, batch)
 

@@ -16,7 +16,7 @@ from ..core import write_atomically
 
 _VERSION = 1
 _SCALARS = ("step", "loss", "grad_norm", "update_norm", "param_norm")
-_GROUPS = ("aux", "measured", "layers", "evaluated")
+_GROUPS = ("aux", "measured", "layers", "run", "evaluated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,10 @@ class History:
         aux: path -> (steps, ...), what loss_fn returned beside the loss; averaged over accumulated mini-batches.
         measured_step: (m,) int, the steps at which `measure` was recorded.
         measured: path -> (m, ...), what `measure` returned. A bare array is at "value".
-        layers: instrument -> (m, layers), what the instruments read at `measured_step`; NaN where a layer has none.
+        layers: instrument -> (m, layers), what it read of each layer at `measured_step`, NaN where a layer has none and
+            where it was not due; a histogram's are (m, layers, bins) counts.
         layer_names: (layers,) the layers' names, in the order of the run.
+        run: instrument -> (m,), what it read of the whole, NaN where it was not due.
         evaluated_step: (e,) int, the number of updates made before each evaluation, from 0.
         evaluated: path -> (e, ...), what `evaluate` returned.
     """
@@ -50,6 +52,7 @@ class History:
     measured: dict[str, np.ndarray] = field(default_factory=dict)
     layers: dict[str, np.ndarray] = field(default_factory=dict)
     layer_names: np.ndarray = field(default_factory=lambda: np.zeros(0, np.str_))
+    run: dict[str, np.ndarray] = field(default_factory=dict)
     evaluated_step: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     evaluated: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -134,7 +137,13 @@ def concatenate(first: History, second: History) -> History:
         name: np.concatenate([getattr(first, name), getattr(second, name)])
         for name in (*_SCALARS, "measured_step", "evaluated_step")
     }
-    steps = {"aux": "step", "measured": "measured_step", "layers": "measured_step", "evaluated": "evaluated_step"}
+    steps = {
+        "aux": "step",
+        "measured": "measured_step",
+        "layers": "measured_step",
+        "run": "measured_step",
+        "evaluated": "evaluated_step",
+    }
     groups = {}
     for group, counted in steps.items():
         pieces = [getattr(h, group) for h in (first, second) if len(getattr(h, counted))]
@@ -163,6 +172,7 @@ def until(history: History, step: int) -> History:
         measured_step=history.measured_step[measured],
         measured={name: x[measured] for name, x in history.measured.items()},
         layers={name: x[measured] for name, x in history.layers.items()},
+        run={name: x[measured] for name, x in history.run.items()},
     )
 
 

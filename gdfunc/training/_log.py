@@ -7,9 +7,10 @@ import jax
 import numpy as np
 
 from ..core import Tree
-from ..instruments import GLOBAL_NORM, RunFolder
+from ..instruments import INSTRUMENTS
 from ._checks import owned
 from ._history import History, by_name, concatenate, join, to_numpy, until
+from ._recording import Recording
 from ._step import Row
 
 
@@ -19,24 +20,19 @@ class Log:
     Args:
         before: the history that is continued, or None.
         first: the updates made before.
-        every: at which steps measures are recorded; None where there are none.
         evaluate: as given to `train`.
-        layer_names: of the layers that instruments read.
-        folder: where these readings go as they come; None for nowhere.
+        recording: when instruments are read, and where their readings go as they come.
     """
 
     def __init__(
         self,
         before: History | None,
         first: int,
-        every: int | None,
         evaluate: Callable[[Tree], Any] | None,
-        layer_names: list[str],
-        folder: RunFolder | None,
+        recording: Recording,
     ):
         self._before = None if before is None else until(before, first)
-        self._every, self._layer_names, self._folder = every, layer_names, folder
-        self._evaluate = evaluate
+        self._evaluate, self._recording = evaluate, recording
         self._rows: list[Row] = []
         self._evaluations: list[tuple[int, dict[str, np.ndarray]]] = []
         self._evaluated = -1 if before is None or not len(before.evaluated_step) else int(before.evaluated_step[-1])
@@ -47,13 +43,7 @@ class Log:
         rows: Any = jax.tree.map(lambda x: to_numpy(x)[:count], chunk)
         self._rows.append(rows)
         self.loss = float(rows.loss[-1])
-        if self._folder is not None:
-            for i in np.flatnonzero(self._due(rows.step)):
-                own = {"loss": rows.loss[i], GLOBAL_NORM: rows.grad_norm[i]}
-                self._folder.add(int(rows.step[i]), {**own, **{name: x[i] for name, x in rows.layers.items()}})
-
-    def _due(self, step: np.ndarray) -> np.ndarray:
-        return np.zeros(len(step), bool) if self._every is None else (step - 1) % self._every == 0
+        self._recording.add(rows)
 
     def evaluate(self, step: int, params: Tree) -> None:
         """Evaluates after `step` updates, once."""
@@ -67,7 +57,9 @@ class Log:
     def history(self) -> History:
         """All of it."""
         rows = jax.tree.map(lambda *pieces: np.concatenate(pieces), *self._rows)
-        due = self._due(rows.step)
+        due = self._recording.due(rows.step)
+        readings = {name: x[due] for name, x in {**rows.readings, **rows.passed}.items()}
+        layers = {name: x for name, x in readings.items() if name in INSTRUMENTS and INSTRUMENTS[name].of != "run"}
         new = History(
             step=rows.step,
             loss=rows.loss,
@@ -77,8 +69,9 @@ class Log:
             aux=by_name(rows.aux),
             measured_step=rows.step[due],
             measured={name: x[due] for name, x in by_name(rows.measured).items()},
-            layers={name: x[due] for name, x in rows.layers.items()},
-            layer_names=np.asarray(self._layer_names, np.str_) if rows.layers else np.zeros(0, np.str_),
+            layers=layers,
+            layer_names=np.asarray(self._recording.layer_names if layers else (), np.str_),
+            run={name: x for name, x in readings.items() if name not in layers},
             evaluated_step=np.asarray([step for step, _ in self._evaluations], np.int32),
             evaluated=join([values for _, values in self._evaluations], "evaluated"),
         )

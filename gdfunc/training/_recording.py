@@ -1,28 +1,99 @@
-"""Which layers the instruments of a run read, and the beginning of its folder."""
+"""Which layers the instruments of a run read, and its folder."""
 
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
 
 from ..core import Tree
-from ..instruments import GLOBAL_NORM, INSTRUMENTS, Instrument, RunFolder, check_found, layer_names, trace
-from ._gradients import checked_loss
+from ..instruments import (
+    GLOBAL_NORM,
+    INSTRUMENTS,
+    Instruments,
+    RunFolder,
+    absent,
+    check_found,
+    layer_names,
+    norm_called,
+    trace,
+    wanted,
+)
+from ._batches import Batches
+from ._gradients import checked_loss, merged
 from ._program import Program
 
 
-def start_recording(
-    program: Program, folder: RunFolder | None, params: Tree, data: Tree, key: Array, steps: int, rule: Any
-) -> list[str]:
-    """The names of the layers that the instruments will read; begins the folder where there is one."""
-    start = program.batches.start(0)
-    batch = jax.eval_shape(lambda: program.batches.draw(data, key, start, jnp.zeros((), jnp.int32))[0])
-    traced = trace("train", partial(checked_loss, program), params, batch, has_aux=True)
-    check_found("train", traced)
-    if folder is not None:
-        norm = Instrument("Gradient norm, all layers", "loss / weight", "log", "run", "The norm over all parameters.")
-        about = {**{name: INSTRUMENTS[name] for name in program.instruments}, GLOBAL_NORM: norm}
-        folder.start(traced, about, program.every, rule=repr(rule), steps=steps)
-    return layer_names(traced)
+def instruments_of(given: Instruments, rule: Any, batches: Batches, data: Tree) -> tuple[dict[str, int], str]:
+    """(name -> how many records pass between its readings, which of a set are left out and why)."""
+    lack = absent(rule, _examples(batches, data))
+    names = wanted("train", given, lack) if given else {}
+    left_out = [f"{name} ({why})" for name, why in lack.items() if given and name in wanted("train", given, {})]
+    return names, "; ".join(left_out)
+
+
+class Recording:
+    """A run's readings at the steps at which they are due, and its folder.
+
+    Args:
+        program: the loop.
+        folder: where readings go as they come; None for nowhere.
+        params: the parameters.
+        data: the data.
+        about: what else the folder says of the run.
+    """
+
+    def __init__(self, program: Program, folder: RunFolder | None, params: Tree, data: Tree, **about: Any):
+        self._program, self._folder, self._about, self._begun = program, folder, about, False
+        self._reads = bool(program.instruments) or program.measure is not None
+        if program.instruments:
+            batch = _batch(program.batches, data)
+            one = (
+                batch
+                if program.batches.accumulate == 1
+                else jax.eval_shape(lambda b: jax.tree.map(lambda x: x[0], b), batch)
+            )
+            self._traced = trace("train", partial(checked_loss, program), params, one, has_aux=True)
+            check_found("train", self._traced)
+            self.layer_names = layer_names(self._traced)
+
+    def due(self, step: np.ndarray, pace: int = 1) -> np.ndarray:
+        """At which of these steps something is read that waits `pace` records between its readings."""
+        return ((step - 1) % (self._program.every * pace) == 0) & self._reads
+
+    def add(self, rows: Any) -> None:
+        """Writes rows (a `Row` of NumPy arrays) to the folder."""
+        self._reads |= bool(rows.passed)
+        if self._folder is None:
+            return
+        if not self._begun:
+            self._begin(self._folder, list(rows.passed))
+        paces = {**dict(self._program.instruments), **dict.fromkeys(rows.passed, 1)}
+        numbers = {**rows.readings, **rows.passed}
+        for i in np.flatnonzero(self.due(rows.step)):
+            record = {"loss": rows.loss[i], GLOBAL_NORM: rows.grad_norm[i]}
+            record |= {name: x[i] for name, x in numbers.items() if self.due(rows.step[i], paces[name])}
+            self._folder.add(int(rows.step[i]), record)
+
+    def _begin(self, folder: RunFolder, passed: list[str]) -> None:
+        read = {name: INSTRUMENTS[name] for name, _ in self._program.instruments}
+        read |= {name: norm_called(name) for name in (GLOBAL_NORM, *passed)}
+        folder.start(self._traced, read, self._program.every, **self._about)
+        self._begun = True
+
+    def close(self) -> None:
+        """Writes what is written at the end."""
+        if self._folder is not None:
+            self._folder.close()
+
+
+def _batch(batches: Batches, data: Tree) -> Tree:
+    """The shapes of a step's batch."""
+    start, key = batches.start(0), jax.random.key(0)
+    return jax.eval_shape(lambda: batches.draw(data, key, start, jnp.zeros((), jnp.int32))[0])
+
+
+def _examples(batches: Batches, data: Tree) -> Tree:
+    batch = _batch(batches, data)
+    return batch if batches.accumulate == 1 else jax.eval_shape(merged, batch)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..core import Tree, apply_updates, call_update, check_alike, tree_norm
-from ._gradients import extras, look_or_differentiate
+from ..instruments import Seen, seeing
+from ._gradients import extras, look_or_differentiate, read_apart
 from ._program import Program
 from ._stopping import RUNNING, judge_all
 
@@ -21,6 +22,7 @@ class Carry(NamedTuple):
     state: Any  # the rule's
     drawn: Any  # the batches'
     watch: tuple  # the stopping rules'
+    memories: Any  # the instruments'
     step: Array  # () int32, the updates made
     verdict: Array  # () int32, RUNNING until the run is to end
 
@@ -35,7 +37,8 @@ class Row(NamedTuple):
     param_norm: Array
     aux: Any
     measured: Any
-    layers: dict[str, Array]  # name -> (layers,)
+    readings: dict[str, Array]  # the instruments': name -> (layers,), () or (layers, bins)
+    passed: dict[str, Array]  # what links of the rule's chain that `see` recorded
 
 
 def step(program: Program, rule: Any, stop: tuple, key: Array, data: Tree, carry: Carry) -> tuple[Carry, Row]:
@@ -44,18 +47,21 @@ def step(program: Program, rule: Any, stop: tuple, key: Array, data: Tree, carry
     due = carry.step % program.every == 0
     (loss, aux), grads, value_fn, looked = look_or_differentiate(program, due, carry.params, batch)
     extra = extras(program, rule, batch, loss, grads, value_fn, carry.params, carry.step, key)
-    updates, state = call_update(rule, grads, carry.state, carry.params, extra)
+    with seeing(Seen(())) as seen:
+        updates, state = call_update(rule, grads, carry.state, carry.params, extra)
     params = apply_updates(carry.params, updates)
 
-    row = Row(carry.step + 1, loss, tree_norm(grads), tree_norm(updates), tree_norm(carry.params), aux, (), {})
+    norms = tree_norm(grads), tree_norm(updates), tree_norm(carry.params)
+    read = _when(due, program.every, looked, carry.params, grads, updates)
+    apart, memories = read_apart(program, rule, carry.memories, carry.params, batch, grads, updates, state, carry.step)
+    row = Row(carry.step + 1, loss, *norms, aux, (), read | apart, seen.run)
     row = row._replace(measured=_measure(program, carry, grads, updates, batch))
-    row = row._replace(layers=_when(due, program.every, looked, carry.params, grads, updates))
     finite = jnp.all(jnp.isfinite(jnp.stack([loss, row.grad_norm, row.update_norm, tree_norm(params)])))
     verdict, watch = judge_all(stop, carry.watch, loss, row.grad_norm, finite)
 
     move = verdict == RUNNING
     params, state = _where(move, (params, _steady(state, carry.state)), (carry.params, carry.state))
-    return Carry(params, state, drawn, watch, carry.step + move, verdict), row
+    return Carry(params, state, drawn, watch, memories, carry.step + move, verdict), row
 
 
 @partial(jax.jit, static_argnames=("program",), donate_argnames=("carry",))

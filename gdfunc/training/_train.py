@@ -11,13 +11,13 @@ import numpy as np
 from jax import Array
 
 from ..core import Rule, Tree
-from ..instruments import RunFolder, wanted
+from ..instruments import Instruments, RunFolder, blank
 from ._batches import Order, plan_batches
 from ._checks import as_key, check_program, check_rule, check_stop, owned, owned_params, whole
 from ._log import Log
 from ._program import Program
 from ._progress import progress_bar
-from ._recording import start_recording
+from ._recording import Recording, instruments_of
 from ._run import Run
 from ._step import Carry, run_chunk
 from ._stopping import RUNNING, StopRule, outcome_of
@@ -37,7 +37,7 @@ def train(
     stop: Sequence[StopRule] = (),
     has_aux: bool = False,
     measure: Callable[..., Any] | None = None,
-    instruments: str | Sequence[str] = (),
+    instruments: Instruments = (),
     every: int = 1,
     folder: str | os.PathLike | None = None,
     log: Any = None,
@@ -77,9 +77,12 @@ def train(
         stop: stopping rules (`Target`, `GradientNorm`, `LossChange`, `Plateau`), the first that fires names the outcome.
         has_aux: whether loss_fn returns (loss, aux); aux, a pytree of arrays, is recorded at every step.
         measure: (params, grads, updates, batch) -> pytree of arrays, a pure function, recorded inside the loop.
-        instruments: "economy", "standard", or names from `gdfunc.instruments.INSTRUMENTS`: what is read of every layer
-            inside the loop, into `history.layers`. Only the steps at which it is due pay for it.
-        every: measure, and read the instruments, at steps 1, 1 + every, 1 + 2 every, ...
+        instruments: "economy", "standard", "full", or names from `gdfunc.instruments.INSTRUMENTS`: what is read of every
+            layer and of the whole inside the loop, into `history.layers` and `history.run`. Only the steps at which it is
+            due pay for it. A mapping gives how many records pass between readings: {"standard": 1, "sharpness": 20}; in
+            "full" the dear ones are read at every tenth record. Distances, cosines and averages begin with this call. With
+            `accumulate`, layers are read on the first of the mini-batches.
+        every: make a record, of `measure` and of the instruments, at steps 1, 1 + every, 1 + 2 every, ...
         folder: where the instruments' readings go as they come (`gdfunc report FOLDER`); it must not hold another run.
         log: an object with a log(dict) method (a run of W&B, MLflow or trackio), which is given each record too.
         evaluate: params -> pytree of arrays or numbers, any Python function, called on the host.
@@ -102,14 +105,13 @@ def train(
     data = jax.tree.map(jnp.asarray, data)
     batches = plan_batches(data, batch_size, accumulate, order)
     ours = rule if isinstance(rule, Rule) else None
-    names = wanted("train", instruments) if instruments else ()
-    if names and accumulate > 1:
-        raise ValueError("train needs accumulate=1 for instruments: they look at one batch")
+    names, left_out = instruments_of(instruments, rule, batches, data)
     if log is not None and folder is None:
         raise ValueError("train needs a folder for log: what goes to it is kept there too")
     if folder is not None and not names:
         raise ValueError('train needs instruments for a folder: instruments="standard"')
-    program = Program(loss_fn, has_aux, batches, chunk, measure, every, rule if ours is None else None, names)
+    theirs = rule if ours is None else None
+    program = Program(loss_fn, has_aux, batches, chunk, measure, every, theirs, tuple(names.items()))
     check_program(program)
 
     before = params if isinstance(params, Run) else None
@@ -121,14 +123,14 @@ def train(
         state=owned(rule.init(params) if before is None else before.state),
         drawn=batches.start(first),
         watch=tuple(rule.start() for rule in stop),
+        memories={pace: blank(names, params) for pace, names in program.apart.items()},
         step=jnp.asarray(first, jnp.int32),
         verdict=jnp.asarray(RUNNING, jnp.int32),
     )
 
     keep = None if folder is None else RunFolder(Path(folder), log)
-    layer_names = start_recording(program, keep, params, data, key, steps, rule) if names else []
-    noted = every if names or measure is not None else None
-    records = Log(None if before is None else before.history, first, noted, evaluate, layer_names, keep)
+    recording = Recording(program, keep, params, data, rule=repr(rule), steps=steps, left_out=left_out)
+    records = Log(None if before is None else before.history, first, evaluate, recording)
     records.evaluate(first, carry.params)
     made, last = first, first + steps
     with progress_bar(steps, progress) as show:
@@ -144,6 +146,5 @@ def train(
                 records.evaluate(made, carry.params)
             show(made - first, records.loss)
     history = records.history()
-    if keep is not None:
-        keep.close()
+    recording.close()
     return Run(carry.params, carry.state, history, outcome_of(int(carry.verdict), stop, history, steps), made, key)

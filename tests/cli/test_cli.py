@@ -110,6 +110,31 @@ def test_training_saves_history_record_and_picture(capsys, tmp_path):
     assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_training_with_instruments_leaves_a_run_that_the_report_reads(capsys, tmp_path):
+    argv = ["train", "--data", "two_moons", "--model", "mlp", "width=8", "--steps", "30", "--every", "5"]
+    argv += ["--out", str(tmp_path / "run"), "--instruments", "economy", "dead_units=3"]
+    code, out, _ = run(capsys, *argv)
+    assert code == 0
+    folder = tmp_path / "run"
+    assert f"gdfunc report {folder} shows" in out
+    assert History.load(folder / "history").layers["gradient_norm"].shape == (6, 3)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 6, 11, 16, 21, 26]
+    assert [row["step"] for row in rows if "dead_units" in row] == [1, 16]
+    assert run(capsys, "report", str(folder))[0] == 0
+    code, _, err = run(capsys, *argv, "sharpnes", "--overwrite")
+    assert code == 2
+    assert "Did you mean 'sharpness'" in err
+    assert (folder / "report.html").exists()  # a mistake takes nothing away
+    assert run(capsys, *argv, "--overwrite")[0] == 0
+    assert not (folder / "report.html").exists()
+    (folder / "mine.txt").write_text("mine")
+    code, _, err = run(capsys, *argv, "--overwrite")
+    assert code == 2
+    assert "holds mine.txt" in err
+    assert (folder / "run.json").exists()
+
+
 @pytest.mark.parametrize(
     "model", [("rnn", "width=8"), ("deep_linear", "width=8", "depth=2"), ("mlp", "width=8", "depth=1")]
 )

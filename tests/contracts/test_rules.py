@@ -471,13 +471,21 @@ def test_flax_train_state_takes_it_as_tx(record):
 # ------------------------------------------------------------------------------------------- schedules, values
 
 
+SCHEDULES = {
+    "function": lambda step: 0.25 / (1 + step),
+    "ours": schedules.Exponential(0.25, 0.5, 1),
+    "optax": optax.polynomial_schedule(0.25, 0.1, 1, 3),
+}
+
+
+# One after another over the rules: what reads a schedule is the same for all of them, and each kind meets a third.
 @pytest.mark.parametrize(
-    "schedule",
-    [lambda step: 0.25 / (1 + step), schedules.Exponential(0.25, 0.5, 1), optax.polynomial_schedule(0.25, 0.1, 1, 3)],
-    ids=["function", "ours", "optax"],
+    ("record", "kind"),
+    [(record, list(SCHEDULES)[i % 3]) for i, record in enumerate(filter(has_rate, RECORDS.values()))],
+    ids=lambda x: getattr(x, "name", x),
 )
-@every_rated_record
-def test_a_schedule_as_learning_rate_is_read_at_the_step_and_0_is_the_first(record, schedule):
+def test_a_schedule_as_learning_rate_is_read_at_the_step_and_0_is_the_first(record, kind):
+    schedule = SCHEDULES[kind]
     with jax.enable_x64(True):
         settings = {**record.settings[0], "learning_rate": schedule}
         seen = loop(record.make(**settings), as_jax(GRADIENTS), as_jax(PARAMS))

@@ -31,6 +31,7 @@ LIBRARIES = {
     "tyro": {"report": True, "cli": False},
     "rich": {"report": True, "cli": True, "training": True},
     **{library: {"interop": True} for library in ("flax", "equinox", "haiku")},
+    "tensorboardX": {"instruments": True},
     "torch": dict.fromkeys(("parity", "rules", "schedules", "losses", "init", "clipping"), True),
 }
 ALWAYS = {"jax", "jaxlib", "numpy", "gdfunc"}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gdfunc.instruments._batch_tests import inner_product_test, norm_test, orthogonality_test
-from gdfunc.instruments._noise import example_gradient_norms, example_projections, noise_scale
+from gdfunc.instruments._example_gradients import example_gradient_norms, example_projections
+from gdfunc.instruments._noise import noise_scale
 
 EPS = np.finfo(np.float64).eps
 
@@ -44,17 +45,6 @@ def test_the_norms_are_those_of_each_examples_gradient(chunk):
     params, batch, g = problem()
     norms = jax.jit(lambda p, b: example_gradient_norms(loss, p, b, chunk))(params, batch)
     np.testing.assert_allclose(norms, np.linalg.norm(g, axis=1), rtol=8 * EPS)
-
-
-def test_no_more_gradients_than_a_chunk_are_in_memory():
-    W, batch = jnp.ones((40, 50)), jnp.ones((64, 20, 40))  # over time, so that no gradient is a mere outer product
-
-    def memory(chunk):
-        norms = jax.jit(lambda p, b: example_gradient_norms(lambda W, x: jnp.mean(jnp.tanh(x @ W) ** 2), p, b, chunk))
-        return norms.lower(W, batch).compile().memory_analysis().temp_size_in_bytes
-
-    assert memory(64) > 64 * W.nbytes
-    assert memory(4) < memory(64) / 8
 
 
 def test_the_projections_are_those_of_each_examples_gradient():

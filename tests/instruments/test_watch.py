@@ -12,7 +12,7 @@ import pytest
 import gdfunc as gd
 from gdfunc import instruments, rules
 from gdfunc.core import tree_norm
-from gdfunc.instruments import see, value_and_grad, watch
+from gdfunc.instruments import probed_value_and_grad, see, value_and_grad, watch
 
 X = jax.random.normal(jax.random.key(0), (16, 6))
 Y = jax.random.normal(jax.random.key(1), (16, 2))
@@ -161,7 +161,7 @@ def test_gradients_taken_inside_a_jit_of_their_own_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"instruments": "everything"}, "Known: economy, standard"),
+        ({"instruments": "everything"}, "Known: .*economy.*full.*standard"),
         ({"instruments": ("dead_unit",)}, "Did you mean 'dead_units'"),
         ({"every": 0}, "every to be a whole number >= 1"),
     ],
@@ -205,7 +205,93 @@ def test_a_tracker_is_given_a_number_a_layer(tmp_path):
         watch(make_step(rules.SGD(0.1)), tmp_path / "other", log=print)
 
 
+def test_records_are_written_for_tensorboard(tmp_path):
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import masked_crc32c
+
+    rule = rules.SGD(0.1)
+    log = instruments.TensorBoard(tmp_path / "events")
+    with watch(make_step(rule), tmp_path / "run", every=3, log=log) as step:
+        go(step, rule, calls=4)
+    (file,) = (tmp_path / "events").iterdir()
+    content, found = file.read_bytes(), []
+    while content:  # length, its checksum, the event, its checksum
+        size = int.from_bytes(content[:8], "little")
+        assert int.from_bytes(content[8:12], "little") == masked_crc32c(content[:8])
+        event = Event.FromString(content[12 : 12 + size])
+        found += [(each.tag, event.step, each.simple_value) for each in event.summary.value]
+        content = content[16 + size :]
+    losses = [(step, x) for tag, step, x in found if tag == "loss"]
+    assert [step for step, _ in losses] == [1, 4]
+    np.testing.assert_allclose([x for _, x in losses], [row["loss"] for row in rows(tmp_path / "run")], rtol=1e-5)
+    assert ("gradient_norm/a/w", 4) in [(tag, step) for tag, step, _ in found]
+
+
 @pytest.mark.parametrize("name", ["gradient", "weight", "gradient_global"])
 def test_a_name_under_which_an_instrument_reads_is_refused(name):
     with pytest.raises(ValueError, match="another name"):
         see(name)
+
+
+def test_all_instruments_read_the_same_in_a_loop_of_ones_own_as_in_train(tmp_path):
+    rule = rules.SGD(0.1)
+    with watch(make_step(rule), tmp_path / "run", "full", every=2) as step:
+        go(step, rule, calls=23)
+    loss = lambda p, batch: loss_fn(p, *batch)  # noqa: E731
+    trained = gd.train(loss, PARAMS, (X, Y), rule, steps=23, instruments="full", every=2).history
+    written = rows(tmp_path / "run")
+    for name in ("alpha", "sharpness", "noise_scale", "gradient_cosine"):
+        found = np.array([float(row.get(name, "NaN")) for row in written])  # NaN where it was not due, in both
+        assert np.sum(~np.isnan(found)) >= 2
+        np.testing.assert_allclose(found, trained.run[name], rtol=1e-3)
+    np.testing.assert_allclose([row["distance"] for row in written], trained.layers["distance"], rtol=1e-3)
+    counts = np.array([row["output_histogram"]["counts"] for row in written if "output_histogram" in row])
+    np.testing.assert_array_equal(counts, trained.layers["output_histogram"][[0, 10]])
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert not {"sharpness_ratio", "clipped"} & set(config["instruments"])  # watch does not know the rule
+    assert "gradient_cosine" not in written[0]  # to the one before it
+
+
+def test_a_step_whose_batch_has_no_examples_has_no_noise(tmp_path):
+    grad = value_and_grad(lambda p, batch, scale: scale * loss_fn(p, *batch))
+
+    def step(params, batch, scale):
+        loss, grads = grad(params, batch, scale)
+        return gd.apply_updates(params, rules.SGD(0.1).update(grads, rules.SGD(0.1).init(params), params)[0]), loss
+
+    with (
+        watch(step, tmp_path / "run", ("noise_scale",)) as watched,
+        pytest.raises(ValueError, match="at least 2 examples"),
+    ):
+        watched(PARAMS, (X, Y), 1.0)
+    with watch(step, tmp_path / "again", "full") as watched:
+        watched(PARAMS, (X, Y), 1.0)
+    (row,) = rows(tmp_path / "again")
+    assert "sharpness" in row
+    assert "noise_scale" not in row
+
+
+def test_where_probes_change_the_step_it_is_said_and_norms_remain(tmp_path, monkeypatch):
+    def wrong(*args):
+        (loss, aux), grads, measured = probed_value_and_grad(*args)
+        return (loss, aux), jax.tree.map(lambda g: 1.1 * g, grads), measured
+
+    monkeypatch.setattr("gdfunc.instruments._seen.probed_value_and_grad", wrong)
+    rule = rules.SGD(0.1)
+    _, losses = go(jax.jit(make_step(rule, jax.value_and_grad(loss_fn))), rule, calls=4)
+    warned = pytest.warns(UserWarning, match="other numbers with probes in the loss")
+    with watch(make_step(rule), tmp_path / "run", every=1) as step, warned:
+        _, seen = go(step, rule, calls=4)
+    np.testing.assert_allclose(seen, losses, rtol=1e-6)
+    written = rows(tmp_path / "run")
+    assert [row["step"] for row in written] == [2, 3, 4]
+    assert set(written[0]) == {
+        "step",
+        "seconds",
+        "loss",
+        "gradient_global_norm",
+        "gradient_norm",
+        "weight_norm",
+        "update_ratio",
+    }
+    np.testing.assert_allclose([row["loss"] for row in written], losses[1:], rtol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 
 import gdfunc as gd
 from gdfunc import models, rules
-from gdfunc.instruments import INSTRUMENTS, SETS
+from gdfunc.instruments import GLOBAL_NORM, SETS
 from gdfunc.training import History
 
 MODEL = models.mlp((6, 8, 8, 8, 3), "relu")
@@ -71,7 +71,7 @@ def test_the_output_gradient_is_that_of_shifting_the_output():
 def test_readings_are_made_at_every_nth_step_and_survive_saving(tmp_path):
     seen = run(instruments="economy", every=3)
     assert list(seen.history.measured_step) == [1, 4, 7, 10]
-    assert set(seen.history.layers) == set(SETS["economy"])
+    assert set(seen.history.layers) == set(SETS["economy"]) - {"clipped"}  # nothing clips
     assert all(x.shape == (4, 4) for x in seen.history.layers.values())
     seen.history.save(tmp_path / "history")
     again = History.load(tmp_path / "history")
@@ -92,7 +92,8 @@ def test_the_folder_holds_the_readings_of_the_history(tmp_path):
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert [layer["name"] for layer in config["layers"]] == list(seen.history.layer_names)
     assert config["rule"] == repr(rules.SGD(0.1))
-    assert set(INSTRUMENTS) <= set(config["instruments"])
+    assert set(config["instruments"]) == {*SETS["standard"], GLOBAL_NORM} - {"clipped"}
+    assert "clipped (it needs a gdfunc chain" in config["left_out"]
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 6, 11]
     np.testing.assert_allclose(rows[1]["gradient_norm"], seen.history.layers["gradient_norm"][1], rtol=1e-5)
@@ -121,7 +122,13 @@ def test_a_run_that_ends_in_an_error_leaves_a_folder_that_can_be_read(tmp_path):
     [
         ({"instruments": "standart"}, "Did you mean 'standard'"),
         ({"instruments": ("gradient_norms",)}, "Did you mean 'gradient_norm'"),
-        ({"instruments": "economy", "accumulate": 2}, "accumulate=1"),
+        ({"instruments": ("clipped",)}, r"cannot read clipped: it needs a gdfunc chain"),
+        ({"instruments": {"economy": 1, "sharpnes": 2}}, "Did you mean 'sharpness'"),
+        (
+            {"instruments": {"economy": 0}},
+            "whole number of records >= 1 between readings of 'economy', and was given 0",
+        ),
+        ({"instruments": ("noise_scale",), "batch_size": 1}, "at least 2 examples"),
         ({"folder": "anywhere"}, "train needs instruments for a folder"),
     ],
 )
