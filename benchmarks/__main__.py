@@ -14,13 +14,20 @@ from gdfunc.report import number, show, table
 NAMES = ("cost", "imports", "instruments", "speed")
 
 
-def main(names: tyro.conf.Positional[tuple[str, ...]] = NAMES, /, quick: bool = False, json: Path | None = None) -> int:
+def main(
+    names: tyro.conf.Positional[tuple[str, ...]] = NAMES,
+    /,
+    quick: bool = False,
+    json: Path | None = None,
+    cockpit: Path | None = None,
+) -> int:
     """Side by side against the peer, in one run. Figures are ratios: below 1 is in gdfunc's favour.
 
     Args:
         names: cost (flops and bytes), imports (CPU time), instruments (time of a watched step), speed (time of an update).
         quick: fewer repetitions.
         json: write the rows to this file too.
+        cockpit: a Python with cockpit-for-pytorch, to run it beside the instruments.
     """
     found = {}
     for name in names:
@@ -29,7 +36,7 @@ def main(names: tyro.conf.Positional[tuple[str, ...]] = NAMES, /, quick: bool = 
             return 2
     for name in names:
         module = import_module(f"benchmarks.{name}")
-        found[name] = list(module.rows(quick))
+        found[name] = list(module.rows(quick, cockpit) if name == "instruments" else module.rows(quick))
         columns = list(dict.fromkeys(column for row in found[name] for column in row))
         cell = lambda x: x if isinstance(x, str) else number(x, 4)  # noqa: E731
         rows = [[cell(row.get(column, "")) for column in columns] for row in found[name]]

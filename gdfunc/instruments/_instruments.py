@@ -96,11 +96,11 @@ INSTRUMENTS = {
     "alpha": _run(
         "Alpha", "step", "linear",
         "Where a step lands on the local parabola: -1 where it began, 0 at the minimum, above 1 it climbs.",
-        "2 gradients",
+        "1 gradient, 2 with mini-batches",
     ),
     "loss_after_before": _run(
         "Loss after / before", "ratio", "linear",
-        "On the step's own batch: 1 or more, and the step was too long.", "2 gradients; none beside alpha",
+        "On the step's own batch: 1 or more, and the step was too long.", "1 gradient, none beside alpha",
     ),
     "gradient_noise": _run(
         "Gradient noise", "g²", "log", "The trace of the covariance of one example's gradient.",
@@ -115,6 +115,19 @@ INSTRUMENTS = {
         "Noise scale", "examples", "log",
         "Noise over signal, each averaged over the last readings: batches far below it are mostly noise, far above "
         "it mostly repetition.", "none beside gradient_noise",
+    ),
+    "norm_test": _run(
+        "Norm test", "ratio", "log",
+        "The batch gradient's standard error over its length: below some number under 1 the batch is large enough.",
+        "none beside gradient_noise",
+    ),
+    "inner_product_test": _run(
+        "Inner product test", "ratio", "log",
+        "The standard error along the gradient: small, and the step very likely descends.", "1 gradient",
+    ),
+    "orthogonality_test": _run(
+        "Orthogonality test", "ratio", "log",
+        "The standard error across the gradient: large, and the step strays sideways.", "none beside inner_product_test",
     ),
     "sharpness": _run(
         "Sharpness", "loss / weight²", "log",
@@ -151,7 +164,7 @@ IN_STEP = tuple(name for name in SETS["standard"] if INSTRUMENTS[name].of == "la
 # Read by the loss run again with probes; the others need but the loss, gradients and parameters.
 PROBED = frozenset({
     "output_rms", "output_gradient", "zeros", "dead_units", "saturated", "effective_rank", "output_histogram",
-    "gradient_noise", "gradient_signal", "noise_scale",
+    "gradient_noise", "gradient_signal", "noise_scale", "norm_test", "inner_product_test", "orthogonality_test",
 })  # fmt: skip
 GLOBAL_NORM = "gradient_global_norm"  # recorded whatever the set
 

@@ -7,18 +7,19 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..core import Tree, tree_norm
+from ..core import Tree, apply_updates, tree_dot, tree_norm
 from ..rules import Adam
+from ._batch_tests import inner_product_test, norm_test, orthogonality_test
 from ._curvature import top_eigenvalue
-from ._example_gradients import example_gradient_norms
+from ._example_gradients import example_gradient_norms, example_projections
 from ._instruments import INSTRUMENTS
 from ._noise import noise_scale
 from ._probes import plan
 from ._readings import readings
 from ._stability import adam_preconditioner, sharpness_ratio
-from ._step_quality import alpha, gradient_cosine, step_ends
+from ._step_quality import StepEnds, alpha, gradient_cosine, step_ends
 from ._trace import probed_value_and_grad, trace
-from ._wanted import NOISE, clippings
+from ._wanted import OF_EXAMPLES, clippings
 
 
 class Step(NamedTuple):
@@ -27,6 +28,7 @@ class Step(NamedTuple):
     loss_fn: Callable[[Tree, Tree], Array]  # (params, batch) -> ()
     params: Tree  # before it
     batch: Tree
+    loss: Array  # on the batch; with mini-batches, as the gradients, the mean over them
     grads: Tree
     updates: Tree | None  # None where they are not known
     rule: Any  # None where it is not known
@@ -122,7 +124,13 @@ def _cosines(step: Step, names: tuple[str, ...], memory: Directions, first: Arra
 def _quality(step: Step, names: tuple[str, ...], memory: Any, first: Array) -> tuple[Mapping[str, Any], Any]:
     if step.updates is None:
         return dict.fromkeys(names, jnp.nan), ()
-    ends = step_ends(step.loss_fn, step.params, step.updates, step.batch)
+    if step.examples is step.batch:  # one end is known
+        after = jax.jvp(
+            lambda p: step.loss_fn(p, step.batch), (apply_updates(step.params, step.updates),), (step.updates,)
+        )
+        ends = StepEnds(step.loss, tree_dot(step.grads, step.updates), *after)
+    else:
+        ends = step_ends(step.loss_fn, step.params, step.updates, step.batch)
     return {"alpha": alpha(ends), "loss_after_before": ends.loss_after / ends.loss_before}, ()
 
 
@@ -140,10 +148,17 @@ def _averages(params: Tree, names: tuple[str, ...]) -> Averages:
 
 def _noise(step: Step, names: tuple[str, ...], memory: Averages, first: Array) -> tuple[Mapping[str, Any], Any]:
     norms = example_gradient_norms(step.loss_fn, step.params, step.examples)
-    now = noise_scale(norms**2, step.grads)
+    squares, g = norms**2, step.grads
+    now = noise_scale(squares, g)
     new = jax.tree.map(lambda m, x: 0.9 * m + 0.1 * x, memory, Averages(now.trace, now.signal, jnp.ones(())))
     scale = jnp.where(new.signal > 0, new.noise / new.signal, jnp.inf)  # their common weight cancels
-    return {"gradient_noise": now.trace, "gradient_signal": now.signal, "noise_scale": scale}, new
+    found = {"gradient_noise": now.trace, "gradient_signal": now.signal, "noise_scale": scale}
+    found["norm_test"] = norm_test(squares, g)
+    if {"inner_product_test", "orthogonality_test"} & set(names):
+        along = example_projections(step.loss_fn, step.params, step.examples, g)
+        found["inner_product_test"] = inner_product_test(along, g)
+        found["orthogonality_test"] = orthogonality_test(squares, along, g)
+    return found, new
 
 
 class Directed(NamedTuple):
@@ -181,6 +196,6 @@ READERS = (
     Reader(("clipped",), _nothing, _clipped),
     Reader(("gradient_cosine", "initial_cosine"), _directions, _cosines),
     Reader(("alpha", "loss_after_before"), _nothing, _quality),
-    Reader(NOISE, _averages, _noise),
+    Reader(OF_EXAMPLES, _averages, _noise),
     Reader(("sharpness", "sharpness_residual", "sharpness_ratio"), _vectors, _curvature),
 )

@@ -12,7 +12,14 @@ from ._instruments import IN_STEP, INSTRUMENTS, SETS
 from ._stability import sharpness_ratio
 
 Instruments: TypeAlias = str | Sequence[str] | Mapping[str, int | None]
-NOISE = ("gradient_noise", "gradient_signal", "noise_scale")
+OF_EXAMPLES = (
+    "gradient_noise",
+    "gradient_signal",
+    "noise_scale",
+    "norm_test",
+    "inner_product_test",
+    "orthogonality_test",
+)
 
 
 def wanted(who: str, given: Instruments, absent: Mapping[str, str]) -> dict[str, int]:
@@ -67,7 +74,9 @@ def absent(rule: Any, batch: Tree) -> dict[str, str]:
         found["sharpness_ratio"] = "it needs gdfunc.train with SGD, HeavyBall or Adam alone: their limits are known"
     sizes = [jnp.shape(x)[:1] for x in jax.tree.leaves(batch)]
     if not sizes or set(sizes) != {sizes[0]} or sizes[0] in ((), (0,), (1,)):
-        found |= dict.fromkeys(NOISE, "the batch needs one leading axis, of at least 2 examples, on all its arrays")
+        found |= dict.fromkeys(
+            OF_EXAMPLES, "the batch needs one leading axis, of at least 2 examples, on all its arrays"
+        )
     return found
 
 

@@ -118,7 +118,7 @@ class Watched:
         with_gradient, apart = in_step_and_apart(names)
         updates = _updates(seen.params, out)
         found = readings(seen.traced, seen.measured, with_gradient, seen.params, seen.grads, updates)
-        step = Step(seen.loss_fn, seen.params, seen.batch, seen.grads, updates, None, None, 0, seen.batch)
+        step = Step(seen.loss_fn, seen.params, seen.batch, seen.loss, seen.grads, updates, None, None, 0, seen.batch)
         memories = {}
         for pace in (pace for pace in apart if pace in due):
             memory = blank(apart[pace], seen.params) if _memories is None else _memories[pace]

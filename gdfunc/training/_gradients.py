@@ -58,14 +58,10 @@ def look_or_differentiate(
     return out, grads, lambda p: loss(p, batch)[0], partial(readings, traced, measured, names)
 
 
-def read_apart(
-    program: Program, rule: Any, memories: dict[int, Any], params: Tree, batch: Tree, grads: Tree, updates: Tree,
-    state: Any, number: Array,
-) -> tuple[dict[str, Array], dict[int, Any]]:  # fmt: skip
+def read_apart(program: Program, step: Step, memories: dict[int, Any]) -> tuple[dict[str, Array], dict[int, Any]]:
     """(name -> what is read apart from the step's gradient: blank where it is not due, the memories afterwards)."""
-    one = batch if program.batches.accumulate == 1 else jax.tree.map(lambda x: x[0], batch)
-    examples = one if program.batches.accumulate == 1 else merged(batch)
-    step = Step(lambda p, b: checked_loss(program, p, b)[0], params, one, grads, updates, rule, state, number, examples)
+    if program.batches.accumulate > 1:
+        step = step._replace(batch=jax.tree.map(lambda x: x[0], step.batch), examples=merged(step.batch))
     found, after = {}, {}
     for pace, names in program.apart.items():
 
@@ -75,7 +71,7 @@ def read_apart(
         def skip(memory: Any, read: Callable = read) -> Any:
             return jax.tree.map(_blank, jax.eval_shape(read, memory)[0]), memory
 
-        due = number % (program.every * pace) == 0
+        due = step.number % (program.every * pace) == 0
         values, after[pace] = lax.cond(due, read, skip, memories[pace])
         found |= values
     return found, after

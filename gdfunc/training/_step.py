@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..core import Tree, apply_updates, call_update, check_alike, tree_norm
-from ..instruments import Seen, seeing
-from ._gradients import extras, look_or_differentiate, read_apart
+from ..instruments import Seen, Step, seeing
+from ._gradients import checked_loss, extras, look_or_differentiate, read_apart
 from ._program import Program
 from ._stopping import RUNNING, judge_all
 
@@ -53,7 +53,9 @@ def step(program: Program, rule: Any, stop: tuple, key: Array, data: Tree, carry
 
     norms = tree_norm(grads), tree_norm(updates), tree_norm(carry.params)
     read = _when(due, program.every, looked, carry.params, grads, updates)
-    apart, memories = read_apart(program, rule, carry.memories, carry.params, batch, grads, updates, state, carry.step)
+    apart, memories = read_apart(
+        program, rule, carry.memories, carry.params, batch, loss, grads, updates, state, carry.step
+    )
     row = Row(carry.step + 1, loss, *norms, aux, (), read | apart, seen.run)
     row = row._replace(measured=_measure(program, carry, grads, updates, batch))
     finite = jnp.all(jnp.isfinite(jnp.stack([loss, row.grad_norm, row.update_norm, tree_norm(params)])))
