@@ -33,6 +33,7 @@ from ._rank import (
     jacobian_singular_values as jacobian_singular_values,
     mean_pairwise_cosine as mean_pairwise_cosine,
 )
+from ._reader import Step as Step
 from ._readings import layer_names as layer_names, readings as readings
 from ._run_folder import RunFolder as RunFolder
 from ._seen import Seen as Seen, see as see, seeing as seeing, value_and_grad as value_and_grad
@@ -52,7 +53,7 @@ from ._step_quality import (
     loss_after_before as loss_after_before,
     step_ends as step_ends,
 )
-from ._step_readings import Step as Step, blank as blank, read_step as read_step
+from ._step_readings import blank as blank, read_step as read_step
 from ._tap import tap as tap
 from ._tensorboard import TensorBoard as TensorBoard
 from ._trace import Traced as Traced, probed_value_and_grad as probed_value_and_grad, trace as trace
@@ -62,4 +63,5 @@ from ._wanted import (
     in_step_and_apart as in_step_and_apart,
     wanted as wanted,
 )
-from ._watch import Watched as Watched, watch as watch
+from ._watch import watch as watch
+from ._watched import Watched as Watched

@@ -53,9 +53,9 @@ def step(program: Program, rule: Any, stop: tuple, key: Array, data: Tree, carry
 
     norms = tree_norm(grads), tree_norm(updates), tree_norm(carry.params)
     read = _when(due, program.every, looked, carry.params, grads, updates)
-    apart, memories = read_apart(
-        program, rule, carry.memories, carry.params, batch, loss, grads, updates, state, carry.step
-    )
+    loss_fn = lambda p, b: checked_loss(program, p, b)[0]  # noqa: E731
+    made = Step(loss_fn, carry.params, batch, loss, grads, updates, rule, state, carry.step, batch)
+    apart, memories = read_apart(program, made, carry.memories)
     row = Row(carry.step + 1, loss, *norms, aux, (), read | apart, seen.run)
     row = row._replace(measured=_measure(program, carry, grads, updates, batch))
     finite = jnp.all(jnp.isfinite(jnp.stack([loss, row.grad_norm, row.update_norm, tree_norm(params)])))

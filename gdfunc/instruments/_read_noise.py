@@ -1,0 +1,45 @@
+"""Reads how much the examples of a step's batch disagree."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..core import Tree
+from ._batch_tests import inner_product_test, norm_test, orthogonality_test
+from ._example_gradients import example_gradient_norms, example_projections
+from ._noise import noise_scale
+from ._reader import Reader, Step
+from ._wanted import OF_EXAMPLES
+
+
+class Averages(NamedTuple):
+    """Running averages, each of the last ten readings or so, and the weight that they sum to."""
+
+    noise: Array
+    signal: Array
+    weight: Array
+
+
+def _averages(params: Tree, names: tuple[str, ...]) -> Averages:
+    return Averages(*(jnp.zeros(()) for _ in range(3)))
+
+
+def _noise(step: Step, names: tuple[str, ...], memory: Averages, first: Array) -> tuple[Mapping[str, Any], Any]:
+    norms = example_gradient_norms(step.loss_fn, step.params, step.examples)
+    squares, g = norms**2, step.grads
+    now = noise_scale(squares, g)
+    new = jax.tree.map(lambda m, x: 0.9 * m + 0.1 * x, memory, Averages(now.trace, now.signal, jnp.ones(())))
+    scale = jnp.where(new.signal > 0, new.noise / new.signal, jnp.inf)  # their common weight cancels
+    found = {"gradient_noise": now.trace, "gradient_signal": now.signal, "noise_scale": scale}
+    found["norm_test"] = norm_test(squares, g)
+    if {"inner_product_test", "orthogonality_test"} & set(names):
+        along = example_projections(step.loss_fn, step.params, step.examples, g)
+        found["inner_product_test"] = inner_product_test(along, g)
+        found["orthogonality_test"] = orthogonality_test(squares, along, g)
+    return found, new
+
+
+NOISE = Reader(OF_EXAMPLES, _averages, _noise)
