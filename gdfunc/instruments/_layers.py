@@ -1,6 +1,7 @@
 """What every layer of a loss takes, gives and is asked to change: the whole arrays, of one batch."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -52,7 +53,8 @@ def layers(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool
 
     The model stays as it is: the loss is traced, its weighted operations (products, convolutions, look-ups in
     a table of parameters) are found by following the parameters, and it is run again with a probe at each. Loops, branches,
-    recomputation and shards are gone through; a `while` loop is not, as reverse-mode differentiation is not.
+    recomputation and shards are gone through; a `while` loop is not, as reverse-mode differentiation is not: what cannot be
+    seen is said in a warning.
 
     Args:
         loss_fn: (params, batch) -> loss, a real scalar; with `has_aux`, (loss, aux).
@@ -67,7 +69,10 @@ def layers(loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool
         ValueError: where the loss is no scalar, the parameters are none, the batch is missing, or no parameter meets the
             data: then the loss closes over its parameters, or has none that it multiplies.
     """
-    return look_at("layers", loss_fn, params, batch, has_aux).look(params, batch)[2]
+    look = look_at("layers", loss_fn, params, batch, has_aux)
+    for sentence in look.unseen:
+        warnings.warn(sentence, stacklevel=2)
+    return look.look(params, batch)[2]
 
 
 class Look(NamedTuple):
