@@ -141,6 +141,71 @@ def normed(x):
     return (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-5)
 
 
+HEADS = {
+    # Outputs that the labels fit.
+    "log of a softmax": lambda z, y: -jnp.mean(jnp.log(picked(jax.nn.softmax(z), y))),
+    "probabilities": lambda z, y: binary(jax.nn.sigmoid(z), jax.nn.one_hot(y, 10)),
+    "tanh in range": lambda z, y: error(jnp.tanh(z), 0.9 * jnp.tanh(y)),
+    "relu in range": lambda z, y: error(jax.nn.relu(z), jnp.abs(y)),
+    "softcap": lambda z, y: error(30 * jnp.tanh(z / 30), y),
+    "smooth labels": lambda z, y: error_of(z, gd.losses.smooth_labels(jax.nn.one_hot(y, 10), 0.1)),
+    "huber": lambda z, y: gd.losses.mean(gd.losses.huber(z, y)),
+    "hinge": lambda z, y: jnp.mean(jnp.maximum(0, 1 - z * (2 * jax.nn.one_hot(y, 10) - 1))),
+    # Outputs that no labels, or not these, could fit.
+    "softmax twice": lambda z, y: error(jax.nn.softmax(z), y),
+    "softmax over one": lambda z, y: error(jax.nn.softmax(z), (y > 0).astype(z.dtype)),
+    "sigmoid": lambda z, y: error(jax.nn.sigmoid(z), y),
+    "relu": lambda z, y: error(jax.nn.relu(z), y),
+    "tanh": lambda z, y: error(jnp.tanh(z), y),
+    "(n, 1) - (n,)": lambda z, y: jnp.mean((z - y[:, 0]) ** 2),
+}
+
+
+def picked(p, y):
+    return jnp.take_along_axis(p, y[:, None], 1)
+
+
+def binary(p, t):
+    return -jnp.mean(t * jnp.log(p + 1e-7) + (1 - t) * jnp.log(1 - p + 1e-7))
+
+
+def error_of(z, labels):
+    return gd.losses.mean(gd.losses.softmax_cross_entropy(z, labels))
+
+
+@cache
+def headed(head, inputs, width, depth, outputs, activation):
+    """A perceptron, and what the loss makes of its output."""
+    model = gd.models.mlp((inputs, *[width] * (depth - 1), outputs), activation)
+    loss = lambda params, batch: HEADS[head](model.apply(params, batch[0]), batch[1])  # noqa: E731
+    return loss, jax.eval_shape(model.init, jax.random.key(0))
+
+
+@cache
+def decayed(inputs, width, depth, outputs, activation):
+    """A perceptron with a penalty on its weights in the loss."""
+    plain, shapes = mlp(inputs, width, depth, outputs, activation)
+    return lambda params, batch: plain(params, batch) + 1e-3 * gd.core.tree_norm(params) ** 2, shapes
+
+
+@cache
+def batch_normed(width, depth, skips):
+    """A perceptron whose layers are normalised over the batch, plain or with skip connections."""
+
+    def layer(x, w):
+        z = x @ w
+        z = jax.nn.relu((z - z.mean(0)) / jnp.sqrt(z.var(0) + 1e-5))
+        return x + z / np.sqrt(depth) if skips else z, None
+
+    def apply(p, x):
+        x, _ = jax.lax.scan(layer, jax.nn.relu(x @ p["first"]["weight"]), p["hidden"]["weight"])
+        return x @ p["last"]["weight"] + p["last"]["bias"]
+
+    return loss_of(apply), tree(
+        first__weight=(64, width), hidden__weight=(depth - 2, width, width), last__weight=(width, 10), last__bias=(10,)
+    )
+
+
 @cache
 def residual(width, blocks, activation):
     phi = gd.core.activation(activation)
@@ -217,6 +282,7 @@ class Half(NamedTuple):
 
 
 HALVES = {"calibration": Half((0, 1), 48, (3, 8, 16)), "reported": Half((10, 11), 32, (4, 6, 20))}
+REGRESSIONS = ("tanh in range", "relu in range", "huber")
 GAINS = {activation: gd.init.gain(activation) for activation in ("relu", "tanh", "gelu", "silu")}
 
 
@@ -276,6 +342,12 @@ def _healthy(half, seed):
     yield net("transformer", transformer(w, 2), normal, "tokens", "adam")
     yield net("transformer, four blocks", transformer(w, 4), partial(normal, gain=0.7), "tokens", "adam")
     yield net("transformer, branches at 0", transformer(w, 2), normal, "tokens", "adam", zero_branches)
+    for i, head in enumerate(list(HEADS)[:8]):
+        on, inputs, outputs = ("regression", 10, 1) if head in REGRESSIONS else ("digits", 64, 10)
+        made = headed(head, inputs, w, shallow, outputs, "tanh" if i % 2 else "relu")
+        yield net(head, made, fit("relu"), on, "adam")
+    yield net("weight decay in the loss", decayed(64, w, shallow, 10, "relu"), fit("relu"), "digits", "momentum")
+    yield net("batch normalised, skips x40", batch_normed(w, 40, True), fit("relu"), "digits", "adam")
 
 
 def edited(tree, **changes):
@@ -407,6 +479,19 @@ def _broken(half, seed):
     for rule in (sgd(0.5), sgd(0.1, momentum=0.9)):
         name = f"SGD {rule.learning_rate:g}, relu x{middle}"
         yield net("rate_too_high", name, stack("relu", middle), fit("relu"), rule=rule)
+    # The loss, and what is behind it.
+    for head, on, inputs, outputs in (
+        ("softmax twice", "digits", 64, 10),
+        ("softmax over one", "regression", 10, 1),
+        ("sigmoid", "regression", 10, 1),
+        ("relu", "regression", 10, 1),
+        ("tanh", "regression", 10, 1),
+        ("(n, 1) - (n,)", "regression", 10, 1),
+    ):
+        made = headed(head, inputs, w, shallow, outputs, "relu")
+        yield net("loss_mismatch", head, made, fit("relu"), on, layer="last/weight")
+    yield net("shattered_gradients", "batch normalised, relu x40", batch_normed(w, 40, False), fit("relu"))
+    yield net("shattered_gradients", "tanh x40, gain 2.5", stack("tanh", 40), partial(normal, gain=2.5))
     for activation in ("relu", "silu"):
         yield net("rank_collapse", f"{activation} x40", stack(activation, 40), fit(activation))
 

@@ -19,8 +19,11 @@ from jax.experimental.compilation_cache import compilation_cache
 import gdfunc as gd
 from gdfunc.diagnosis import KINDS
 from gdfunc.diagnosis._evidence import slope_of
+from gdfunc.diagnosis._mismatch import MISMATCH, reach
 from gdfunc.diagnosis._rates import HIGH, LOW, STEPS
 from gdfunc.diagnosis._rules import DEAD, RANK, SLOPE
+from gdfunc.diagnosis._shattered import DEEP, SHATTERED, alikeness
+from gdfunc.instruments import trace
 from gdfunc.report import COLOURS, Lab, figure, run_experiment, show, table
 
 NONE = "nothing"
@@ -28,14 +31,17 @@ FALSE_ALARMS, MISSES = 0.02, 0.05  # at most
 THRESHOLDS = {
     "vanishing": -SLOPE, "exploding": SLOPE, "dead_units": DEAD, "saturation": 0.5, "symmetric_init": 0.5,
     "rank_collapse": RANK, "rate_too_high": HIGH, "rate_too_low": LOW, "poorly_scaled_input": 20.0,
+    "loss_mismatch": MISMATCH, "shattered_gradients": SHATTERED,
 }  # fmt: skip
-QUICK = (0, 3, 4, 7, 12, 14, 15, 19, 21, 23, 29, 30)  # of the healthy ones: many kinds, few programs to compile
+QUICK = (0, 3, 4, 7, 12, 14, 15, 19, 21, 23, 29, 30, 38)  # of the healthy ones: many kinds, few programs to compile
 
 
 class Judged(NamedTuple):
     net: Net
     found: gd.diagnosis.Diagnosis
     ratio: float = np.nan  # of the first updates to the weights, where the network was trained
+    lost: float | None = None  # the share of the loss's possible fall that is out of reach, of a healthy network
+    alike: float | None = None  # the cosine between the gradients of inputs nearby, of a healthy deep one
 
     @property
     def right(self) -> bool:
@@ -47,7 +53,13 @@ class Judged(NamedTuple):
 
 
 def judge(net: Net) -> Judged:
-    return Judged(net, gd.diagnose(net.loss_fn, net.params, net.batch, rule=net.rule, remedies=False))
+    one = Judged(net, gd.diagnose(net.loss_fn, net.params, net.batch, rule=net.rule, remedies=False))
+    if net.planted:
+        return one
+    traced = trace("judge", net.loss_fn, net.params, net.batch)
+    fall = reach(traced, net.params, net.batch)
+    number = alikeness(traced, net.batch) if len(one.found.layers) > DEEP else None
+    return one._replace(lost=None if fall is None else fall.lost, alike=None if number is None else number(net.params))
 
 
 def main(lab: Lab):
@@ -165,7 +177,7 @@ def numbers(judged):
             out[j.net.planted]["broken"] += values
         elif not j.net.planted:
             norms = [row["gradient_norm"] for row in rows if row["gradient_norm"]]
-            ranks = [row["rank"] for row in j.found.layers if row["rank"]]
+            ranks = [row["rank"] for row in rows if row["rank"]]
             slope = slope_of(norms) if len(norms) > 2 else None
             seen = {
                 "vanishing": slope,
@@ -174,6 +186,8 @@ def numbers(judged):
                 "saturation": max((row["saturated"] for row in rows if row["saturated"] is not None), default=None),
                 "symmetric_init": min((row["distinct"] for row in rows if row["distinct"] is not None), default=None),
                 "rank_collapse": ranks[-1] / ranks[0] if len(ranks) > 2 else None,
+                "loss_mismatch": j.lost,
+                "shattered_gradients": j.alike,
                 "rate_too_high": j.ratio if np.isfinite(j.ratio) else None,
                 "rate_too_low": j.ratio if np.isfinite(j.ratio) else None,
             }

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 
 from ._trees import Tree, check_params, leaf_paths
 
+_NOT_TRACEABLE = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
+
 
 def trace_loss(
     who: str, loss_fn: Callable[..., Any], params: Tree, batch: Tree, has_aux: bool = False
@@ -24,12 +26,15 @@ def trace_loss(
 
     Raises:
         ValueError: where the parameters are none, the batch is missing or has more than arrays in it, or the loss does
-            not take both or is no scalar.
+            not take both, is no scalar, or asks for numbers that a traced array does not have.
     """
     check_params(params, who)
     _check_call(who, loss_fn, params, batch)
     try:
         closed, out = jax.make_jaxpr(loss_fn, return_shape=True)(params, batch)
+    except _NOT_TRACEABLE as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"{who} needs loss_fn to be made of JAX operations, so that it can be traced: {first}") from error
     except (TypeError, AttributeError, IndexError, KeyError) as error:
         if jax.tree.leaves(batch):
             raise

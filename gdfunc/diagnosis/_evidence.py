@@ -109,6 +109,7 @@ def _distinct(layer: Layer, weights: dict, slopes: dict) -> float:
 
 def _rank(a: np.ndarray) -> float:
     """exp of the entropy of the centred activations' normalised singular values (Roy & Vetterli 2007, EUSIPCO)."""
+    # Not `instruments.effective_rank`, which compiles for each layer's shape: a second for what takes NumPy a millisecond.
     x = a.reshape(-1, a.shape[-1])[:512]
     x = x - x.mean(0)
     if not np.all(np.isfinite(x)):

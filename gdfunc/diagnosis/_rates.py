@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ..core import Rule, Tree, apply_updates, call_update, leaf_paths, objective, tree_norm
-from ._finding import Finding, Remedy
+from ._finding import Finding, Losses, Remedy
 
 STEPS = 20  # a momentum of 0.9 has its full effect after 10
 HIGH, LOW = 0.1, 1e-4
@@ -26,6 +26,11 @@ class Start(NamedTuple):
 
     losses: np.ndarray  # (steps + 1,)
     ratio: float
+
+    @property
+    def ends(self) -> Losses:
+        """The first loss and the last."""
+        return float(self.losses[0]), float(self.losses[-1])
 
 
 def starter(loss_fn: Callable, weights: frozenset[str], steps: int) -> Callable[..., Start]:
@@ -89,6 +94,7 @@ def rates(
         for factor in (0.3, 0.1, 0.01) if kind == "rate_too_high" else (10.0, 100.0, 1000.0, 10_000.0):
             other = start(dataclasses.replace(cast(Any, rule), learning_rate=rate * factor), params, batch)
             helps = LOW < other.ratio < HIGH and bool(other.losses[-1] < before)
-            tried.append(Remedy(f"learning_rate={rate * factor:.3g}", first.ratio, other.ratio, helps))
+            name = f"learning_rate={rate * factor:.3g}"
+            tried.append(Remedy(name, first.ratio, other.ratio, helps, other.ends))
     tried.sort(key=lambda remedy: not remedy.helps)
-    yield Finding(kind, "", statement, first.ratio, threshold, "of the weights", SOURCE, tuple(tried))
+    yield Finding(kind, "", statement, first.ratio, threshold, "of the weights", SOURCE, tuple(tried), first.ends)

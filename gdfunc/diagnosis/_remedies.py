@@ -2,55 +2,117 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..core import Tree, leaf_paths
+from ..clipping import ClipByGlobalNorm
+from ..core import Tree, chain, leaf_paths
 from ..instruments import Layer
 from ._evidence import Evidence, gather, slope_of, wide
-from ._finding import Finding, Remedy
+from ._finding import Finding, Losses, Remedy
+from ._rates import starter
 from ._rules import examine
+
+Train = Callable[..., Losses]
 
 # Gains that keep the size of a signal (He et al. 2015; Glorot & Bengio 2010; 5/3 as PyTorch has it for tanh).
 _GAINS = {"relu": 2**0.5, "leaky_relu": 2**0.5, "gelu": 2**0.5, "silu": 2**0.5, "elu": 2**0.5, "tanh": 5 / 3}
 _WEIGHTS = ("symmetric_init", "dead_units", "saturation", "vanishing", "exploding", "rank_collapse")
 
 
+class Tried(NamedTuple):
+    """A remedy that was tried: what it mends, what the batch shows under it, how the loss goes in a short training."""
+
+    name: str
+    mends: tuple[str, ...]
+    evidence: Evidence
+    losses: Losses | None
+
+
+def trainer(loss_fn: Callable, rule: Any, weights: frozenset[str], steps: int) -> Train:
+    """(params, batch, clipped) -> (the loss before `steps` updates on the batch, after them)."""
+    start = starter(loss_fn, weights, steps)
+
+    def train(params: Tree, batch: Tree, clipped: bool = False) -> Losses:
+        return start(chain(ClipByGlobalNorm(1.0), rule) if clipped else rule, params, batch).ends
+
+    return train
+
+
 def with_remedies(
-    found: list[Finding], seen: Evidence, look: Callable, params: Tree, batch: Tree, key: jax.Array
+    found: list[Finding],
+    seen: Evidence,
+    look: Callable,
+    params: Tree,
+    batch: Tree,
+    key: jax.Array,
+    train: Train | None = None,
+    clips: bool = False,
 ) -> list[Finding]:
     """The findings, each with the remedies that apply to it, the best first.
 
-    A remedy is tried by looking at the same batch again under it.
+    A remedy is tried by looking at the same batch again under it, and with `train` by a short training.
+
+    Args:
+        found: what was found.
+        seen: what the batch shows.
+        look: what `instruments.look_at` gives.
+        params: the parameters.
+        batch: the batch.
+        key: for weights that are drawn anew.
+        train: as `trainer` makes it.
+        clips: whether the gradients may be clipped before its rule.
     """
     kinds = {finding.kind for finding in found}
-    tried: list[tuple[str, tuple[str, ...], Evidence]] = []
+    trained = (lambda p, b: None) if train is None else train
+    tried: list[Tried] = []
+
+    def attempt(name: str, mends: tuple[str, ...], params: Tree, batch: Tree) -> None:
+        tried.append(Tried(name, mends, gather(look, params, batch), trained(params, batch)))
+
     if kinds & set(_WEIGHTS):
         name, redrawn = redraw(params, seen.layers, key)
-        tried.append((name, _WEIGHTS, gather(look, redrawn, batch)))
+        attempt(name, _WEIGHTS, redrawn, batch)
         name = "LSUV: each layer's weights scaled until its output has mean square 1"
-        tried.append((name, _WEIGHTS, gather(look, rescale(look, params, batch, seen.layers), batch)))
+        attempt(name, _WEIGHTS, rescale(look, params, batch, seen.layers), batch)
     if "poorly_scaled_input" in kinds:
         name = "standardise the inputs: (x - mean) / std of each feature"
-        tried.append((name, ("poorly_scaled_input",), gather(look, params, standardised(batch))))
-    return [dataclasses.replace(each, remedies=tuple(_ranked(each, tried, kinds))) for each in found]
+        attempt(name, ("poorly_scaled_input",), params, standardised(batch))
+    plain = trained(params, batch) if found else None
+    clipped = train(params, batch, True) if train is not None and clips and "exploding" in kinds else None
+    return [
+        dataclasses.replace(each, remedies=tuple(_ranked(each, tried, kinds, plain, clipped)), losses=plain)
+        for each in found
+    ]
 
 
-def _ranked(finding: Finding, tried: list, kinds: set[str]) -> list[Remedy]:
-    remedies = [_judged(finding, name, evidence, kinds) for name, mends, evidence in tried if finding.kind in mends]
-    order = sorted(remedies, key=lambda remedy: not remedy.helps)
-    return [*order, *(Remedy(words, finding.value) for words in _WORDS.get(finding.kind, ()))]
+def _ranked(
+    finding: Finding, tried: list[Tried], kinds: set[str], plain: Losses | None, clipped: Losses | None
+) -> list[Remedy]:
+    remedies = [_judged(finding, each, kinds) for each in tried if finding.kind in each.mends]
+    words = [*finding.remedies, *(Remedy(words, finding.value) for words in _WORDS.get(finding.kind, ()))]
+    if clipped is not None and plain is not None and finding.kind == "exploding":
+        remedies.append(Remedy(_CLIP, finding.value, None, _falls(clipped) and not clipped[1] >= plain[1], clipped))
+        words = [each for each in words if each.name != _CLIP]
+    return [*sorted(remedies, key=lambda remedy: not remedy.helps), *words]
 
 
-def _judged(finding: Finding, name: str, evidence: Evidence, known: set[str]) -> Remedy:
-    found = examine(evidence)
+def _falls(losses: Losses) -> bool:
+    return losses[1] < losses[0]
+
+
+def _judged(finding: Finding, tried: Tried, known: set[str]) -> Remedy:
+    found = examine(tried.evidence)
     again = [each for each in found if each.kind == finding.kind]
     same = next((each for each in again if each.layer == finding.layer), again[0] if again else None)
-    after = same.value if same is not None and same.unit == finding.unit else _number(finding, evidence)
-    return Remedy(name, finding.value, after, helps=not again and all(each.kind in known for each in found))
+    after = same.value if same is not None and same.unit == finding.unit else _number(finding, tried.evidence)
+    helps = not again and all(each.kind in known for each in found)
+    # What mends the number and sends the loss up is no help at this rate.
+    helps &= tried.losses is None or _falls(tried.losses)
+    return Remedy(tried.name, finding.value, after, helps, tried.losses)
 
 
 def _number(finding: Finding, seen: Evidence) -> float:
@@ -64,7 +126,7 @@ def _number(finding: Finding, seen: Evidence) -> float:
     if row is not None and finding.kind in names:
         return float(getattr(row, names[finding.kind]))
     if finding.kind == "rank_collapse":
-        ranks = [row.rank for row in seen.rows if row.rank > 0]
+        ranks = [row.rank for row in seen.rows if row.rank > 0 and row.feeds]
         return ranks[-1] / ranks[0] if ranks else float("nan")
     return float(np.sqrt(np.mean(seen.inputs[0] ** 2))) if seen.inputs else float("nan")
 
@@ -127,12 +189,13 @@ def standardised(batch: Tree) -> Tree:
     return jax.tree.map(one, batch)
 
 
+_CLIP = "chain(ClipByGlobalNorm(1.0), rule)"
 _WORDS = {
     "vanishing": (
         "an activation whose slope is near 1 (relu, gelu) in place of a sigmoid",
         "residual branches, or normalised layers",
     ),
-    "exploding": ("clipping.ClipByGlobalNorm(1.0) before the rule", "residual branches, or normalised layers"),
+    "exploding": (_CLIP, "residual branches, or normalised layers"),
     "dead_units": ("leaky_relu or gelu, whose slope below 0 is not 0", "a lower learning rate"),
     "saturation": ("normalised layers before the activation",),
     "rank_collapse": ("residual branches, or normalised layers",),

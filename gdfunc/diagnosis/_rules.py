@@ -148,7 +148,7 @@ def _through_depth(seen: Evidence, kind: str, sign: int) -> Iterator[Finding]:
 
 def rank_collapse(seen: Evidence) -> Iterator[Finding]:
     """Activations of different examples that come to lie in a few directions."""
-    rows = [row for row in seen.rows if row.rank > 0]
+    rows = [row for row in seen.rows if row.rank > 0 and row.feeds]  # a squashed output has as few as it has units
     if len(rows) < 3:
         return
     first, last = rows[0], rows[-1]

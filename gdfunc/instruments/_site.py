@@ -62,7 +62,7 @@ class Site:
         if self.kind == "dot_general" and self.operand == 1:  # (batch axes, the weights' own, the data's own)
             contracted, _ = (each[0] for each in eqn.params["dimension_numbers"])
             axis = max(0, len(eqn.invars[0].aval.shape) - len(contracted) - 1)
-        makers = {op.outputs[0]: op for op in self.block.ops}
+        makers = {out: op for op in self.block.ops for out in op.outputs}
         for ref in self.chain[1:]:
             axis = _moved(axis, makers[ref].eqn)
         return axis - len(self.block.avals[self.output].shape)

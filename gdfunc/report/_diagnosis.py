@@ -38,6 +38,8 @@ def diagnosis(found: Diagnosis) -> Any:
         if len(same) > 5:
             parts.append(from_text(f"  and in {len(same) - 5} more layers"))
         parts.append(from_text(f"  threshold {first.threshold:g} {first.unit}: {first.source}", style="dim"))
+        if first.training:
+            parts.append(from_text(f"    {first.training}"))
         for remedy in first.remedies:
             parts.append(from_text(f"  {'+' if remedy.helps else ' '} {remedy}", style="green" if remedy.helps else ""))
     parts += [from_text(sentence, style="dim") for sentence in found.unseen]

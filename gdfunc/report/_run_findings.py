@@ -26,8 +26,6 @@ _PLAIN = {
         "Inputs that are close to each other ask for unrelated changes: their gradients look like noise.",
     ),
     "loss_mismatch": ("The loss does not fit the output", "Whatever the network gives out, the loss stays high."),
-    "batch_too_small": ("The batch is too small", "Its gradient is mostly noise: steps wander."),
-    "batch_too_large": ("The batch is larger than it need be", "A smaller one would give nearly the same gradient."),
     "rate_too_high": ("The learning rate is too high", "Steps are so long that they overshoot."),
     "rate_too_low": ("The learning rate is too low", "Steps are so short that little is learned."),
 }

@@ -345,7 +345,9 @@ def test_a_slow_decay_over_many_layers_is_judged_by_all_of_them_together():
     assert (found.kind, found.unit) == ("vanishing", "decades over all layers")
     assert found.value < found.threshold == -4
     redrawn = next(each for each in found.remedies if each.name.startswith("init.he_normal"))
-    assert -4 < redrawn.after < 4  # the gradient is mended; 40 layers of relu then lose rank, which he_normal does not help
+    assert (
+        -4 < redrawn.after < 4
+    )  # the gradient is mended; 40 layers of relu then lose rank, which he_normal does not help
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
@@ -367,3 +369,83 @@ def test_a_runs_finding_stands_with_its_first_step_and_a_tap_is_no_layer(tmp_pat
     (found,) = gd.diagnosis.of_run(tmp_path)
     assert (found["kind"], found["layer"], found["step"]) == ("vanishing", "a", 7)
     assert found["evidence"]["value"] == pytest.approx(-1)  # a decade a layer, but for the first two
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return diagnose(*BROKEN["exploding"], (X, Y), rule=gd.rules.SGD(0.05), steps=6)
+
+
+def test_a_short_training_shows_the_loss_as_it_is_and_under_each_remedy(trained):
+    loss, params = BROKEN["exploding"]
+    finding = sole(trained, "exploding")
+
+    def losses(rule):
+        state, at = rule.init(params), params
+        for _ in range(6):
+            updates, state = rule.update(jax.grad(loss)(at, (X, Y)), state, at)
+            at = gd.apply_updates(at, updates)
+        return [float(loss(params, (X, Y))), float(loss(at, (X, Y)))]
+
+    clip = gd.core.chain(gd.clipping.ClipByGlobalNorm(1.0), gd.rules.SGD(0.05))
+    clipped = next(each for each in finding.remedies if "Clip" in each.name)
+    np.testing.assert_allclose(clipped.losses, losses(clip), rtol=1e-3)  # float32, compiled in another order
+    np.testing.assert_allclose(finding.losses, losses(gd.rules.SGD(0.05)), rtol=1e-3, equal_nan=True)
+    assert clipped.after is None  # the slope through depth is what it was
+    assert clipped.helps == (clipped.losses[1] < min(clipped.losses[0], finding.losses[1]))
+    best = finding.remedies[0]
+    assert best.helps
+    assert best.losses[1] < best.losses[0]
+
+
+def test_losses_of_short_trainings_are_in_the_words_and_in_json_only_where_they_were_made(trained, treated):
+    plain = json.loads(json.dumps(trained.as_dict(), allow_nan=False))["findings"][0]
+    assert len(plain["losses"]) == 2
+    assert [("losses" in each) for each in plain["remedies"]] == [each["tried"] for each in plain["remedies"]]
+    assert "as it is: trained, loss" in str(trained)
+    assert "chain(ClipByGlobalNorm(1.0), rule): trained, loss" in str(trained)
+    untrained = treated[1].as_dict()["findings"][0]
+    assert "losses" not in untrained
+    assert all("losses" not in each for each in untrained["remedies"])
+
+
+def test_what_mends_the_number_and_sends_the_loss_up_is_no_help():
+    finding = sole(diagnose(*BROKEN["exploding"], (X, Y), rule=gd.rules.SGD(50.0), steps=3), "exploding")
+    mended = [each for each in finding.remedies if each.after is not None]
+    assert all(abs(each.after) < abs(finding.threshold) for each in mended)
+    assert not any(each.helps and each.losses[1] >= each.losses[0] for each in mended)
+    assert not all(each.helps for each in mended)
+
+
+def test_a_squashed_output_of_one_unit_is_no_collapsed_rank():
+    params = {"a": jnp.eye(8), "b": jnp.eye(8), "c": jnp.ones((8, 1)) / 8}
+    targets = 0.9 * np.tanh(X[:, :1])
+    loss = lambda p, b: jnp.mean((jnp.tanh(jnp.tanh(jnp.tanh(b[0] @ p["a"]) @ p["b"]) @ p["c"]) - b[1]) ** 2)  # noqa: E731
+    assert diagnosed(loss, params, (X, targets)).findings == ()
+
+
+def test_a_batch_that_a_network_has_learned_looks_too_small_to_its_noise_scale_and_nothing_is_said_of_it():
+    loss, params = network("tanh", 1.6, depth=3)
+    scale = jax.jit(
+        lambda p: gd.instruments.noise_scale(
+            gd.instruments.example_gradient_norms(loss, p, (X, Y)) ** 2, jax.grad(loss)(p, (X, Y))
+        )
+    )
+    fresh = scale(params).scale
+    rule, at = gd.rules.Adam(1e-2), params
+    state, step = rule.init(at), jax.jit(lambda p, s: rule.update(jax.grad(loss)(p, (X, Y)), s, p))
+    for _ in range(100):
+        updates, state = step(at, state)
+        at = gd.apply_updates(at, updates)
+    assert float(loss(at, (X, Y))) < 0.1 * float(loss(params, (X, Y)))
+    # Ten times the batch's 64 examples and more is what a threshold would be set at (McCandlish et al. 2018).
+    assert fresh < 640 < scale(at).scale
+    assert diagnosed(loss, at, (X, Y), rule=rule).findings == ()
+
+
+def test_a_loss_with_something_beside_it_is_diagnosed_as_without():
+    loss, params = network("sigmoid", depth=9)
+    with_aux = lambda p, b: (loss(p, b), {"seen": b[0]})  # noqa: E731
+    assert str(diagnose(with_aux, params, (X, Y), has_aux=True)) == str(diagnose(loss, params, (X, Y)))
+    with pytest.raises(ValueError, match="give has_aux=True"):
+        diagnose(with_aux, params, (X, Y))

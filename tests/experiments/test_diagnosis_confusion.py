@@ -32,8 +32,8 @@ def test_faults_are_found_healthy_networks_are_left_alone_and_without_depth_that
     assert code == 0
     reported = record["data"]
     assert reported["half"] == "reported"
-    assert (reported["false alarms"]["of"], reported["misses"]["of"]) == (12, 10)
-    assert reported["matrix"]["nothing"] == {"nothing": 12}
+    assert (reported["false alarms"]["of"], reported["misses"]["of"]) == (13, 12)
+    assert reported["matrix"]["nothing"] == {"nothing": 13}
     assert all(kind in found for kind, found in reported["matrix"].items())
     assert record["pictures"] == [f"{NAME}.svg", f"{NAME}.png"]
     assert ET.parse(tmp_path / f"{NAME}.svg").getroot().tag.endswith("svg")
@@ -41,5 +41,5 @@ def test_faults_are_found_healthy_networks_are_left_alone_and_without_depth_that
     code, record, failed = run("--mutate")
     assert code == 1
     assert len(failed) == 1
-    assert failed[0].startswith("misses: 2 of 10")
+    assert failed[0].startswith("misses: 2 of 12")
     assert {wrong.split(",")[0] for wrong in record["data"]["wrong"]} == {"vanishing", "exploding"}

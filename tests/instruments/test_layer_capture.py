@@ -388,6 +388,24 @@ def test_an_activation_in_another_loop_than_its_layer_has_other_turns_and_is_lef
         assert all(layer.reached for layer in found)
 
 
+def test_what_a_loss_prints_changes_none_of_its_layers(capfd):
+    def loss(p, x, say):
+        z = x @ p["a"]
+        say(z)
+        a = jax.nn.relu(z)
+        say(a)
+        return jnp.mean((a @ p["b"]) ** 2)
+
+    params = {"a": draw(10, 10), "b": draw(10, 3)}
+    quiet = layers(lambda p, x: loss(p, x, lambda _: None), params, X)
+    found = layers(lambda p, x: loss(p, x, lambda z: jax.debug.print("printed {}", z[0, 0])), params, X)
+    assert [(one.name, one.activation_name) for one in found] == [("a", "relu"), ("b", "")]
+    for one, other in zip(found, quiet, strict=True):
+        np.testing.assert_array_equal(one.output_gradient, other.output_gradient)
+    jax.effects_barrier()
+    assert "printed" in capfd.readouterr().out
+
+
 def test_layers_in_a_while_loop_are_said_to_be_unseen():
     def loss(p, x):
         settled = lax.while_loop(lambda a: jnp.max(a) > 10, lambda a: jnp.tanh(a @ lax.stop_gradient(p)), x)
@@ -506,6 +524,7 @@ GOOD, _ = mlp(jnp.tanh)
         (GOOD, PARAMS, None, r"was given no batch \(None\), and loss_fn needs one: it raised TypeError"),
         (GOOD, PARAMS, (), r"was given no batch \(\(\)\), and loss_fn needs one: it raised IndexError"),
         (GOOD, PARAMS, (X, "labels"), "needs arrays in the batch, and was given str at '1'"),
+        (lambda p, batch: float(GOOD(p, batch)), PARAMS, (X, Y), "made of JAX operations, so that it can be traced: "),
         (lambda p: 0.0, PARAMS, (X, Y), r"needs loss_fn\(params, batch\), and was given \(p\)"),
     ],
 )
