@@ -36,6 +36,7 @@ def test_a_run_is_the_same_bit_for_bit_with_instruments_and_without():
 
 def test_readings_are_those_of_the_step_computed_by_hand():
     params = MODEL.init(jax.random.key(0))
+    params["first"]["weight"] = params["first"]["weight"].at[:, 2].set(0)  # a dead unit
     seen = gd.train(loss_fn, params, (X, Y), rules.SGD(0.1), steps=1, instruments="standard")
     grads = jax.grad(loss_fn)(params, (X, Y))
     assert list(seen.history.layer_names) == ["first/weight", "hidden/weight[0]", "hidden/weight[1]", "last/weight"]
@@ -55,6 +56,7 @@ def test_readings_are_those_of_the_step_computed_by_hand():
     np.testing.assert_allclose(found["update_ratio"], 0.1 * norms(grads) / norms(params), rtol=1e-5)
     np.testing.assert_allclose(found["output_rms"], outputs, rtol=1e-5)
     np.testing.assert_allclose(found["zeros"], zeros, rtol=1e-6)
+    assert dead[0] == 1 / 8
     np.testing.assert_allclose(found["dead_units"], dead, rtol=1e-6)
     assert np.all(np.isnan(found["saturated"]))  # relu has no ends
 
@@ -72,7 +74,10 @@ def test_readings_are_made_at_every_nth_step_and_survive_saving(tmp_path):
     seen = run(instruments="economy", every=3)
     assert list(seen.history.measured_step) == [1, 4, 7, 10]
     assert set(seen.history.layers) == set(SETS["economy"]) - {"clipped"}  # nothing clips
-    assert all(x.shape == (4, 4) for x in seen.history.layers.values())
+    each = run(instruments="economy", every=1)
+    for name, x in seen.history.layers.items():
+        assert x.shape == (4, 4)
+        np.testing.assert_allclose(x, each.history.layers[name][::3], rtol=1e-5)
     seen.history.save(tmp_path / "history")
     again = History.load(tmp_path / "history")
     np.testing.assert_array_equal(again.layer_names, seen.history.layer_names)
