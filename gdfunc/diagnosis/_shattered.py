@@ -9,9 +9,10 @@ import numpy as np
 
 from ..core import Tree
 from ..instruments import Layer, Traced
+from ._changes import redraw
 from ._finding import Finding, Remedy
 from ._output import Ref, evaluate, last_output
-from ._remedies import Train, redraw
+from ._remedies import Train
 
 NEARBY = 1e-3  # how far the other input is, in standard deviations of the inputs
 SHATTERED = 0.5
