@@ -1,6 +1,7 @@
 """The norm of each example's gradient, and its component along a direction, without the gradients where possible."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,7 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..core import Tree, check_alike, check_params, path_name, safe_sqrt, trace_loss, tree_dot
-from ._gram import products
+from ._look_up import LookUp
+from ._products import products
 from ._program import Ref, read_program
 from ._run import run
 
@@ -24,9 +26,19 @@ def example_gradient_norms(loss_fn: Callable[[Tree, Tree], Array], params: Tree,
 
     (Goodfellow 2015, <https://arxiv.org/abs/1510.01799>, for T = 1; Li, Tramèr, Liang & Hashimoto 2022, ICLR,
     <https://arxiv.org/abs/2110.05679>, section 4). This is done for every weight for which it takes fewer
-    multiplications. Of the others (biases, scales, convolutions, look-up tables, weights that are used again or in a
-    loop) each example's gradient is taken. The two agree up to rounding; where the contributions of the positions cancel,
-    the first loses up to half of the digits.
+    multiplications. Where a scan takes the weights of one layer after the other, each has a product of its own, and the
+    squared norm is the sum over them.
+
+    A convolution (with or without groups of channels) is a product too, with A the parts of the input that its window
+    passes over. With many positions and few channels the gradient takes fewer multiplications than the Gram matrices:
+    there the gradient of one place of the window after the other is computed and its squares are summed, so that neither A
+    nor a whole gradient is in memory. On a CPU this is faster than the convolution with a group for every example that
+    reverse mode makes of it.
+
+    Of a table that is looked up outside loops, at fewer places than it has rows, $\Delta$ is summed over the places that
+    looked up the same row. Of the other parameters (biases, scales, weights that are used again, as in a recurrent network
+    or a tied embedding) each example's gradient is taken. All ways agree up to rounding; where the contributions of the positions cancel, the Gram
+    matrices lose up to half of the digits.
 
     Args:
         loss_fn: (params, batch) -> (), a mean over examples; it is called on batches of one. Where it ties examples
@@ -50,15 +62,19 @@ def example_gradient_norms(loss_fn: Callable[[Tree, Tree], Array], params: Tree,
     program = read_program(trace_loss("example_gradient_norms", loss_fn, params, one)[0])
     leaves = dict(enumerate(jnp.asarray(p) for p in jax.tree.leaves(params)))
     found = products(program, len(leaves))
-    probes = {ref: probe for product in found.values() for ref, probe in product.probes().items()}
+    probes = {ref: probe for each in found.values() for ref, probe in each.probes().items()}
+    indices = [each.indices for each in found.values() if isinstance(each, LookUp)]
+    kept = replace(program, outputs=[program.outputs[0], *indices])
     taken = {i: p for i, p in leaves.items() if i not in found}
 
     def norm(example: Tree) -> Array:
-        def loss(some: dict[int, Array], dummies: dict[Ref, Any]) -> Array:
-            return run(program, [*(leaves | some).values(), *jax.tree.leaves(_alone(example))], probes, dummies)[0]
+        def loss(some: dict[int, Array], dummies: dict[Ref, Any]) -> tuple[Array, list[Array]]:
+            out = run(kept, [*(leaves | some).values(), *jax.tree.leaves(_alone(example))], probes, dummies)
+            return out[0], out[1:]
 
         blanks = {ref: probe.blank() for ref, probe in probes.items()}
-        grads, measured = jax.grad(loss, argnums=(0, 1))(taken, blanks)
+        (grads, measured), rows = jax.grad(loss, argnums=(0, 1), has_aux=True)(taken, blanks)
+        measured |= dict(zip(indices, rows, strict=True))
         return safe_sqrt(sum((each.squared_norm(measured) for each in found.values()), tree_dot(grads, grads)))
 
     return lax.map(jax.jit(norm), batch, batch_size=min(chunk, n))

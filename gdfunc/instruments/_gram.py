@@ -1,102 +1,76 @@
-"""Where a parameter's gradient is a product of two arrays, so that its norm needs no gradient."""
+"""A parameter whose gradient is a product of two arrays: its norm needs no gradient."""
 
 import math
-from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
-from ..core import jaxpr as jx, wide
-from ._program import Block, Op, Ref
+from ..core import wide
+from ._program import Block, Ref
 from ._run import Probe
-from ._sites import LAYOUT
 
 
 class Product(NamedTuple):
-    """Z = A W with a parameter W: the axes along which a gradient's norm is put together from A and delta = dL/dZ."""
+    """Z = A W with a parameter W: its gradient's norm from A and delta = dL/dZ.
+
+    A convolution is the sum of one such product for each place of its window, whose W and A are its own.
+
+    Attributes:
+        block: where it stands.
+        a: the value that A is taken from.
+        z: Z.
+        lengths: of the scans around it, from the outermost; each of their turns has a W of its own.
+        rows: value of `a` -> (place -> A as (batch, positions, features)), where W too has the axes of the batch.
+        given: delta -> (batch, positions, features).
+        places: (k, axes), of a convolution's window; otherwise k = 1, and no axes.
+    """
 
     block: Block
     a: Ref
     z: Ref
-    shared: tuple[int, ...]  # of A: batch axes, which W has too and Z has first
-    summed: tuple[int, ...]  # of A
-    given: tuple[int, ...]  # of Z: those that come from W
+    lengths: tuple[int, ...]
+    rows: Callable[[Array], Callable[[Array], Array]]
+    given: Callable[[Array], Array]
+    places: np.ndarray
 
     @property
     def cheaper(self) -> bool:
         """Whether the Gram matrices take fewer multiplications than the gradient.
 
-        Where they do not, the gradient is no larger than A and delta together, which are in memory anyway.
+        Where they do not, the gradient is no larger than A and delta together.
         """
-        a, z = (self.block.avals[ref].shape for ref in (self.a, self.z))
-        summed, given = math.prod(a[i] for i in self.summed), math.prod(z[i] for i in self.given)
-        positions = math.prod(n for i, n in enumerate(a) if i not in self.shared + self.summed)
+        avals = (self.block.avals[ref] for ref in (self.a, self.z))
+        a, z = (jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals)
+        positions, summed = jax.eval_shape(lambda a: self.rows(a)(self.places[0]), a).shape[1:]
+        given, summed = jax.eval_shape(self.given, z).shape[2], summed * len(self.places)
         return positions * (summed + given) < summed * given
 
     def probes(self) -> dict[Ref, Probe]:
-        return {ref: Probe(ref, _same, _same, self.block.avals[ref], ()) for ref in (self.a, self.z)}
+        return {ref: Probe(ref, _same, _same, self.block.avals[ref], self.lengths) for ref in (self.a, self.z)}
 
     def squared_norm(self, measured: dict[Ref, Any]) -> Array:
         a, delta = measured[self.a][0], measured[self.z][1]
-        products = _gram(a, self.summed, self.shared) * _gram(delta, self.given, tuple(range(len(self.shared))))
-        return jnp.maximum(jnp.sum(products), 0)  # rounding may take what is all but 0 below it
+        turns = lambda x: x.reshape(math.prod(self.lengths), *x.shape[len(self.lengths) :])  # noqa: E731
+        squares = jax.vmap(self._from_gram if self.cheaper else self._from_gradient)(turns(a), turns(delta))
+        return jnp.maximum(jnp.sum(squares), 0)  # rounding may take what is all but 0 below it
+
+    def _from_gram(self, a: Array, delta: Array) -> Array:
+        return jnp.sum(_gram(lax.map(self.rows(wide(a)), self.places)) * _gram(self.given(wide(delta))[None]))
+
+    def _from_gradient(self, a: Array, delta: Array) -> Array:
+        """The gradient of one place of the window after the other, none of which is kept."""
+        rows, delta = self.rows(wide(a)), self.given(wide(delta))
+        gradient = lambda place: jnp.einsum("bti,bto->bio", rows(place), delta, precision=lax.Precision.HIGHEST)  # noqa: E731
+        return jnp.sum(lax.map(lambda place: jnp.sum(gradient(place) ** 2), self.places))
 
 
-def _gram(x: Array, summed: tuple[int, ...], shared: tuple[int, ...]) -> Array:
-    """X X^T over the positions, the axes that are left."""
-    positions = tuple(i for i in range(x.ndim) if i not in shared + summed)
-    b, t, i = (math.prod(x.shape[axis] for axis in axes) for axes in (shared, positions, summed))
-    x = wide(x).transpose(shared + positions + summed).reshape(b, t, i)
-    return jnp.einsum("bti,bsi->bts", x, x, precision=lax.Precision.HIGHEST)
-
-
-Uses = dict[Ref, list[tuple[Block, Op | None, int]]]
-
-
-def products(program: Block, count: int) -> dict[int, Product]:
-    """Which of the first inputs are used once in the program, as a product's weights, where that helps."""
-    uses: Uses = defaultdict(list)
-    for block in program.within():
-        taken = [(op, i, x) for op in block.ops for i, x in enumerate(op.inputs)]
-        for op, i, x in [*taken, *((None, 0, x) for x in block.outputs)]:
-            if not isinstance(x, jx.Literal):
-                uses[x].append((block, op, i))
-    found = {i: _only_product(uses, ref) for i, ref in enumerate(program.inputs[:count])}
-    return {i: product for i, product in found.items() if product and product.cheaper}
-
-
-def _only_product(uses: Uses, ref: Ref) -> Product | None:
-    """The one operation that a parameter goes into, if it is a product; past changes of its layout and dtype."""
-    while len(uses[ref]) == 1:
-        block, op, i = uses[ref][0]
-        if op is None or not _real(block, ref):
-            return None
-        if op.name == "dot_general":
-            return _product(block, op, i)
-        if op.name in ("remat2", "checkpoint", "remat"):
-            ref = op.blocks[0].inputs[i]
-        elif op.name in LAYOUT and math.prod(block.avals[op.outputs[0]].shape) == math.prod(block.avals[ref].shape):
-            ref = op.outputs[0]
-        else:
-            return None
-    return None
-
-
-def _product(block: Block, op: Op, weights: int) -> Product | None:
-    a, z = op.inputs[1 - weights], op.outputs[0]
-    # A constant of the program meets no probe.
-    if isinstance(a, jx.Literal) or a in block.consts or not (_real(block, a) and _real(block, z)):
-        return None
-    summed, shared = (each[1 - weights] for each in op.eqn.params["dimension_numbers"])
-    positions = len(block.avals[a].shape) - len(summed) - len(shared)
-    given = range(len(shared), len(block.avals[z].shape))  # and A's own, after those of the left operand
-    given = given[positions:] if weights == 1 else given[: len(given) - positions]
-    return Product(block, a, z, tuple(shared), tuple(summed), tuple(given))
-
-
-def _real(block: Block, ref: Ref) -> bool:
-    return jnp.issubdtype(block.avals[ref].dtype, jnp.floating)
+def _gram(x: Array) -> Array:
+    """X X^T over the positions, for each of the batch; the places' features side by side."""
+    return jnp.einsum("kbti,kbsi->bts", x, x, precision=lax.Precision.HIGHEST)
 
 
 def _same(x: Array) -> Array:

@@ -1,5 +1,7 @@
 """Each example's gradient norm: against the gradients themselves, and without them where a weight is used once."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,9 +30,11 @@ from _zoo import (
 )
 from jax import lax
 
+from gdfunc import models
 from gdfunc.core import leaf_paths, trace_loss, tree_norm
 from gdfunc.instruments._example_gradients import example_gradient_norms
-from gdfunc.instruments._gram import products
+from gdfunc.instruments._gram import Product
+from gdfunc.instruments._products import products
 from gdfunc.instruments._program import read_program
 
 EPS = np.finfo(np.float64).eps
@@ -86,6 +90,41 @@ def attention(p, x):
     return jnp.mean(jnp.einsum("bthe,hed->btd", jnp.einsum("bhts,bshe->bthe", mixed, v), p["output"]) ** 2)
 
 
+def layers(p, x, turn=lambda x, w: (jnp.tanh(x @ w), None), **options):
+    return jnp.mean(lax.scan(turn, x, p, **options)[0] ** 2)
+
+
+def nested(p, x):
+    inner = lambda x, w: (lax.scan(lambda x, w: (jnp.tanh(x @ w), None), x, w)[0], None)  # noqa: E731
+    return layers(p, x, jax.checkpoint(inner))
+
+
+def every_way_through_a_scan(p, x):
+    """Weights of which the slices are used once, twice, handed out, and used again after it."""
+
+    def turn(x, w):
+        x = x + jnp.tanh(jnp.tanh(x @ w["once"]) @ w["twice"]) @ w["twice"]
+        return jnp.tanh(x @ w["out"]) @ w["again"], w["out"]
+
+    x, out = lax.scan(turn, x, p)
+    return jnp.mean((x @ p["again"][0]) ** 2) + jnp.mean(out)
+
+
+def in_turn(p, x):
+    """Layers that are carried round, one after the other."""
+    turn = lambda c, _: ((jnp.tanh(c[0] @ c[1]), c[2], c[1]), None)  # noqa: E731
+    return jnp.mean(lax.scan(turn, (x, p["a"], p["b"]), length=4)[0][0] ** 2)
+
+
+def residual_convolutions(p, x):
+    turn = lambda x, w: (x + jnp.tanh(lax.conv_general_dilated(x, w, (1, 1), "SAME")), None)  # noqa: E731
+    return layers(p, x, turn)
+
+
+def looked_up(rows):
+    return lambda p, tokens: jnp.mean(jnp.tanh(jnp.cumsum(rows(p, tokens), axis=-1)) ** 2)
+
+
 def tied(p, tokens):
     logits = jnp.tanh(p["table"][tokens] @ p["w"]) @ p["table"].T
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), tokens[..., None], -1))
@@ -102,8 +141,10 @@ def of_columns(p, b):
     return squared_error(jax.vmap(lambda x: p["w1"].T @ jnp.tanh(p["w0"].T @ x + p["b0"]))(b[0]), b[1])
 
 
+ITSELF = set(leaf_paths(0.0))
 CONSTANT = np.asarray(X[:1])
 BLOCK = {"up": draw(10, 8), "down": draw(8, 10)}
+SIX_LAYERS = models.mlp((10, 9, 9, 9, 9, 9, 3), "tanh")
 HEADS = {name: draw(8, 2, 4, seed=i) for i, name in enumerate(("query", "key", "value"))}
 # What it is -> (loss, params, batch, the parameters whose gradients are not taken).
 MODELS = {
@@ -133,8 +174,51 @@ MODELS = {
         convolution,
         {"kernel": draw(3, 3, 3, 4), "bias": jnp.full(4, 0.1), "out": draw(144, 3)},
         IMAGES,
-        {"out"},
+        {"kernel", "out"},
     ),
+    "a convolution used twice": (
+        lambda w, x: jnp.mean(lax.conv(jnp.tanh(lax.conv(x, w, (1, 1), "SAME")), w, (1, 1), "SAME") ** 2),
+        draw(3, 3, 3, 3),
+        draw(8, 3, 6, 6),
+        set(),
+    ),
+    "a parameter that is convolved": (
+        lambda p, x: jnp.mean(lax.conv(p[None, None], x[:, :1, None, None], (1, 1), "SAME") ** 2),
+        draw(6, 6),
+        X,
+        set(),
+    ),
+    "layers": (
+        lambda p, b: squared_error(SIX_LAYERS.apply(p, b[0]), b[1]),
+        SIX_LAYERS.init(jax.random.key(0)),
+        (X, Y),
+        {"first/weight", "hidden/weight", "last/weight"},
+    ),
+    "layers of three positions": (layers, draw(4, 8, 8), draw(8, 3, 8), ITSELF),
+    "layers of four positions": (layers, draw(4, 8, 8), draw(8, 4, 8), set()),
+    "layers from the last": (lambda p, x: layers(p, x, reverse=True, unroll=2), draw(5, 10, 10), X, ITSELF),
+    "layers, recomputed": (
+        lambda p, x: layers(p, x, jax.checkpoint(lambda x, w: (jnp.tanh(x @ w), None))),
+        draw(5, 10, 10),
+        X,
+        ITSELF,
+    ),
+    "layers in layers": (nested, draw(3, 2, 10, 10), X, ITSELF),
+    "layers of one stack": (lambda p, x: layers(p.reshape(3, 10, 10), x), draw(30, 10), X, ITSELF),
+    "layers of the same input": (
+        lambda p, x: jnp.mean(lax.scan(lambda y, w: (y + jnp.tanh(x @ w), None), jnp.zeros((len(x), 3)), p)[0] ** 2),
+        draw(4, 10, 3),
+        X,
+        ITSELF,
+    ),
+    "layers of many uses": (
+        every_way_through_a_scan,
+        {name: draw(3, 10, 10, seed=i) for i, name in enumerate(("once", "twice", "out", "again"))},
+        X,
+        {"once"},
+    ),
+    "layers carried round": (in_turn, {"a": draw(10, 10), "b": draw(10, 10, seed=1)}, X, set()),
+    "layers of convolutions": (residual_convolutions, draw(3, 4, 4, 3, 3), draw(8, 4, 5, 5), ITSELF),
     "residual": (residual, [BLOCK, BLOCK], X, {"0/up", "0/down", "1/up", "1/down"}),
     "attention": (attention, {**HEADS, "output": draw(2, 4, 8)}, draw(8, 3, 8), {*HEADS, "output"}),
     "a weight each head": (
@@ -145,6 +229,24 @@ MODELS = {
     ),
     "recurrent": (recurrent, {"in": draw(5, 8), "again": draw(8, 8), "out": draw(8, 3)}, XS, {"out"}),
     "tied": (tied, {"table": draw(20, 8), "w": draw(8, 8)}, TOKENS[:, :3], {"w"}),
+    "table": (looked_up(lambda p, i: p[i - 20]), draw(20, 4), TOKENS % 7, ITSELF),
+    "table of parts": (looked_up(lambda p, i: jax.vmap(lambda i: p[i])(i)), draw(20, 3, 4), TOKENS % 7, ITSELF),
+    "table, recomputed": (looked_up(jax.checkpoint(lambda p, i: p[i])), draw(20, 4), TOKENS, set()),
+    "table, past its end": (
+        looked_up(lambda p, i: jnp.take(p, i, axis=0, mode="fill", fill_value=0.5)),
+        draw(12, 4),
+        TOKENS,
+        ITSELF,
+    ),
+    "table, up to its end": (
+        looked_up(lambda p, i: jnp.take(p, i - 4, axis=0, mode="clip")),
+        draw(12, 4),
+        TOKENS,
+        ITSELF,
+    ),
+    "table of few rows": (looked_up(lambda p, i: p[i]), draw(6, 4), TOKENS % 6, set()),
+    "table of columns": (looked_up(lambda p, i: p[:, i]), draw(10, 20), TOKENS, set()),
+    "table of parts of rows": (looked_up(lambda p, i: p[i, :3]), draw(20, 4), TOKENS, set()),
     "used twice": (
         lambda p, x: jnp.mean((jnp.tanh(jnp.tanh(x @ p["w"]) @ p["w"]) @ p["out"]) ** 2),
         {"w": draw(10, 10), "out": draw(10, 3)},
@@ -193,6 +295,79 @@ def test_the_norms_are_those_of_the_gradients_and_weights_used_once_need_none(na
     np.testing.assert_allclose(norms, wanted, rtol=64 * EPS)
 
 
+CONVOLUTION = {
+    "window_strides": (1, 1),
+    "padding": "SAME",
+    "dimension_numbers": ("NHWC", "HWIO", "NHWC"),
+}
+# What it is -> (the image's shape, the kernel's, options, whether by Gram matrices).
+CONVOLUTIONS = {
+    "same": ((9, 8, 3), (3, 2, 3, 5), {}, False),
+    "valid": ((9, 8, 3), (3, 2, 3, 5), {"padding": "VALID"}, False),
+    "cut": ((9, 8, 3), (3, 2, 3, 5), {"padding": ((-1, 2), (0, -2))}, False),
+    "stride": ((9, 8, 3), (3, 2, 3, 5), {"window_strides": (2, 3)}, False),
+    "dilated": ((9, 8, 3), (3, 2, 3, 5), {"rhs_dilation": (2, 3)}, False),
+    "transposed": ((9, 8, 3), (3, 2, 3, 5), {"lhs_dilation": (2, 3), "padding": ((1, 2), (3, 1))}, False),
+    "few positions": ((5, 6, 4), (3, 2, 4, 9), {"window_strides": (2, 3)}, True),
+    "one position": ((5, 6, 4), (5, 6, 4, 9), {"padding": "VALID"}, True),
+    "one place": ((3, 2, 20), (1, 1, 20, 30), {}, True),
+    "patches": ((8, 6, 4), (4, 3, 4, 9), {"window_strides": (4, 3), "padding": "VALID"}, True),
+    "few dilated positions": ((5, 6, 9), (3, 2, 9, 9), {"window_strides": (3, 3), "rhs_dilation": (2, 3)}, True),
+    "channels first": (
+        (3, 9, 8),
+        (5, 3, 3, 2),
+        {"window_strides": (2, 1), "dimension_numbers": ("NCHW", "OIHW", "NCHW")},
+        False,
+    ),
+    "channels first, few positions": (
+        (4, 5, 6),
+        (9, 4, 3, 2),
+        {"window_strides": (2, 3), "dimension_numbers": ("NCHW", "OIHW", "NCHW")},
+        True,
+    ),
+    "axes anyhow": ((9, 3, 8), (3, 5, 2, 3), {"dimension_numbers": ("NHCW", "HOWI", "WCNH")}, False),
+    "one axis": (
+        (20, 3),
+        (4, 3, 5),
+        {"window_strides": (3,), "rhs_dilation": (2,), "dimension_numbers": ("NHC", "HIO", "NHC")},
+        False,
+    ),
+    "three axes": (
+        (4, 5, 3, 2),
+        (2, 3, 2, 2, 4),
+        {"window_strides": (1, 2, 1), "dimension_numbers": ("NHWDC", "HWDIO", "NHWDC")},
+        False,
+    ),
+    "groups": ((9, 8, 6), (3, 2, 3, 4), {"feature_group_count": 2}, False),
+    "groups, few positions": ((5, 6, 8), (3, 2, 4, 18), {"feature_group_count": 2, "window_strides": (2, 3)}, True),
+    "depthwise": ((9, 8, 6), (3, 2, 1, 12), {"feature_group_count": 6}, False),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_the_norms_of_every_kind_of_convolution_need_no_gradient(name):
+    image, kernel, options, by_gram = CONVOLUTIONS[name]
+    kernel, x = in_double((draw(*kernel), draw(5, *image)))
+    convolve = partial(lax.conv_general_dilated, **CONVOLUTION | options)
+    loss = lambda w, x: jnp.mean(jnp.tanh(convolve(x, w)) ** 2)  # noqa: E731
+    program = read_program(trace_loss("test", loss, kernel, x[:1])[0])
+    found = products(program, 1)[0]
+    assert isinstance(found, Product)
+    assert found.cheaper is by_gram
+    wanted = from_gradients(loss, kernel, x)
+    assert np.all(wanted > 0)
+    np.testing.assert_allclose(example_gradient_norms(loss, kernel, x, 3), wanted, rtol=64 * EPS)
+
+
+def test_a_convolution_of_groups_of_examples_has_its_gradient_taken():
+    kernel, x = in_double((draw(6, 3, 3, 3), draw(5, 4, 3, 8, 8)))
+    convolve = lambda x, w: lax.conv_general_dilated(x, w, (1, 1), "SAME", batch_group_count=2)  # noqa: E731
+    loss = lambda w, x: jnp.mean(jax.vmap(convolve, (0, None))(x, w) ** 2)  # noqa: E731
+    assert without_gradient(loss, kernel, x) == set()
+    wanted = from_gradients(loss, kernel, x)
+    np.testing.assert_allclose(example_gradient_norms(loss, kernel, x), wanted, rtol=64 * EPS)
+
+
 MAKES = (
     linen_transformer_with_dropout_and_tied_weights,
     linen_scan_of_remat,
@@ -232,6 +407,20 @@ def test_a_dense_network_needs_no_memory_for_gradients():
     one = (100 * 200 + 200 * 50) * 8
     # What the layers carry, forward and backward, and no whole gradient for each of the 64.
     assert memory(lambda p, x: jnp.mean((jnp.tanh(x @ p["a"]) @ p["b"]) ** 2), params, batch, 64) < 3 * one
+
+
+def test_layers_and_convolutions_need_no_memory_for_gradients():
+    one = 20 * 100 * 100 * 8
+    assert memory(layers, jnp.ones((20, 100, 100)), jnp.ones((64, 100)), 64) < 64 * one / 10
+    kernel, x = jnp.ones((5, 5, 16, 32)), jnp.ones((64, 6, 6, 16))
+    loss = lambda w, x: convolution({"kernel": w, "bias": 0.0, "out": jnp.ones((36 * 32, 1))}, x)  # noqa: E731
+    # Nor for all that the window passes over, 25 times the input.
+    assert memory(loss, kernel, x, 64) < min(64 * kernel.nbytes, 25 * x.nbytes) / 2
+
+
+def test_a_table_needs_no_memory_for_gradients():
+    table, x = jnp.ones((1000, 50)), jnp.arange(64 * 10).reshape(64, 10)
+    assert memory(looked_up(lambda p, i: p[i]), table, x, 64) < 64 * table.nbytes / 10
 
 
 def test_where_gradients_are_taken_no_more_of_them_than_a_chunk_are_in_memory():
