@@ -34,7 +34,9 @@ def trace_loss(
         closed, out = jax.make_jaxpr(loss_fn, return_shape=True)(params, batch)
     except _NOT_TRACEABLE as error:
         first = str(error).splitlines()[0]
-        raise ValueError(f"{who} needs loss_fn to be made of JAX operations, so that it can be traced: {first}") from error
+        raise ValueError(
+            f"{who} needs loss_fn to be made of JAX operations, so that it can be traced: {first}"
+        ) from error
     except (TypeError, AttributeError, IndexError, KeyError) as error:
         if jax.tree.leaves(batch):
             raise

@@ -104,7 +104,7 @@ INSTRUMENTS = {
     ),
     "gradient_noise": _run(
         "Gradient noise", "g²", "log", "The trace of the covariance of one example's gradient.",
-        "about 1 gradient, more with convolutions and recurrences",
+        "1 to 2 gradients, more where weights are used again",
     ),
     "gradient_signal": _run(
         "Gradient signal", "g²", "log",
