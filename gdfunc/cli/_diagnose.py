@@ -34,8 +34,13 @@ def show_diagnosis(
     for kind in wanted:
         if kind not in (*KINDS, "any"):
             raise did_you_mean("--fail-on", kind, (*KINDS, "any"))
+    given = [f"--{name}" for name, x in (("model", model), ("init", weights), ("loss", loss), ("data", data)) if x]
+    if target and given:
+        raise ValueError(f"diagnose needs {target} or one of our models, and was given {', '.join(given)} beside it")
     update = make_rule(rule, (), ()) if rule else None
-    subject = made(target) if target else one_of_ours(data, model, weights, loss, batch_size, seed)
+    subject = (
+        made(target) if target else one_of_ours(data or ("digits",), model or ("mlp",), weights, loss, batch_size, seed)
+    )
     found = diagnose(*subject, rule=update, steps=steps, key=seed)
     if as_json:
         print(json.dumps(found.as_dict(), indent=1, allow_nan=False))
@@ -49,7 +54,10 @@ def made(target: str) -> tuple[Any, Any, Any]:
     make = own("diagnose", target)
     if not callable(make):
         raise ValueError(f"diagnose needs {target} to be a function that returns (loss_fn, params, batch)")
-    out = make()
+    try:
+        out = make()
+    except Exception as error:  # whatever it is, it is no finding
+        raise ValueError(f"diagnose calls {target}(), and it raised {type(error).__name__}: {error}") from error
     if not isinstance(out, tuple) or len(out) != 3 or not callable(out[0]):
         raise ValueError(
             f"diagnose needs {target}() to return (loss_fn, params, batch), and it returned "

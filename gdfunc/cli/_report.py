@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..core import write_atomically
-from ..diagnosis import of_run
+from ..diagnosis import judge_run, of_run
 from ..report import run_report, watch
 from ..report._run_folder import run_config
 
@@ -32,5 +32,5 @@ def _from_records(run: Path) -> bool:
 
 def watch_run(run: Path, every: float, once: bool) -> int:
     """Shows a run in the terminal."""
-    watch(run, every=every, once=once)
+    watch(run, every=every, once=once, judge=judge_run if _from_records(run) else None)
     return 0

@@ -177,8 +177,8 @@ def port(
 def diagnose(
     target: Annotated[Positional[str], arg(metavar="MODULE:FUNCTION")] = "",
     /,
-    data: Words = ("digits",),
-    model: Words = ("mlp",),
+    data: Words = (),
+    model: Words = (),
     init: Words = (),
     loss: Words = (),
     rule: Words = (),
@@ -195,8 +195,8 @@ def diagnose(
 
     Args:
         target: a function of yours; one of our models if not given.
-        data: the data set of one of our models.
-        model: mlp, deep_linear or rnn, with their options.
+        data: the data set of one of our models; digits if not given.
+        model: mlp (if not given), deep_linear or rnn, with their options.
         init: how weights are drawn.
         loss: the loss.
         rule: an update rule, whose first updates are judged too.

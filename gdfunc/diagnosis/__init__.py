@@ -2,4 +2,4 @@
 
 from ._diagnose import diagnose as diagnose
 from ._finding import KINDS as KINDS, Diagnosis as Diagnosis, Finding as Finding, Remedy as Remedy
-from ._of_run import of_run as of_run
+from ._of_run import judge_run as judge_run, of_run as of_run

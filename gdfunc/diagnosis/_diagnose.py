@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..core import Rule, Tree, tree_all_finite
+from ..core import Rule, Transformation, Tree, leaf_paths, tree_all_finite
 from ..instruments import find_nonfinite, look_at, trace
 from ._evidence import gather
 from ._finding import Diagnosis, Finding
@@ -50,8 +50,10 @@ def diagnose(
         The `Diagnosis`; `print` it, or take `.findings`.
 
     Raises:
-        ValueError: where the loss is no scalar, the parameters are none, or no parameter meets the data.
+        ValueError: where the loss is no scalar, the parameters are none, no parameter meets the data, the batch is empty,
+            the rule is none, or `steps` is no whole number.
     """
+    _check(rule, steps, batch)
     key = jax.random.key(key) if isinstance(key, int) else key
     look, unseen, unused = look_at("diagnose", loss_fn, params, batch, has_aux)
     if has_aux:
@@ -73,6 +75,16 @@ def diagnose(
     if rule is not None and not found:  # a rate is judged where nothing else explains its updates
         found += rates(loss_fn, params, batch, rule, steps, weights, remedies)
     return Diagnosis(tuple(found), rows_as_dicts(seen.rows), unseen)
+
+
+def _check(rule: Any, steps: Any, batch: Tree) -> None:
+    if rule is not None and (not isinstance(rule, Transformation) or isinstance(rule, type)):
+        raise ValueError(f"diagnose needs a rule (an object with init and update), and was given {rule!r}")
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 0:
+        raise ValueError(f"diagnose needs steps to be a whole number >= 0, and was given {steps!r}")
+    for path, x in zip(leaf_paths(batch), jax.tree.leaves(batch), strict=True):
+        if np.size(x) == 0:
+            raise ValueError(f"diagnose needs examples in the batch, and was given shape {np.shape(x)} at {path!r}")
 
 
 def _without_consequences(found: list[Finding]) -> list[Finding]:

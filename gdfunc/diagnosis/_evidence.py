@@ -67,6 +67,9 @@ def _nudged(params: Tree) -> Tree:
 
 def _row(layer: Layer, weights: dict, slopes: dict, last: bool) -> Row:
     z, slope = wide(layer.output), wide(layer.output_gradient)
+    seen = layer.reached or bool(np.any(z))  # where no gradient comes through, nothing is measured on the way forward
+    if not seen:
+        layer, z = layer._replace(activation=None), np.full_like(z, np.nan)
     a = None if layer.activation is None else wide(layer.activation)
     axis = layer.unit_axis if a is not None and a.shape == z.shape else -1
     rest = () if a is None else tuple(i for i in range(a.ndim) if i != a.ndim + axis)

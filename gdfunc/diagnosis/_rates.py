@@ -26,6 +26,7 @@ class Start(NamedTuple):
 
     losses: np.ndarray  # (steps + 1,)
     ratio: float
+    rises: bool  # whether the updates grow from step to step: a rate that warms up
 
     @property
     def ends(self) -> Losses:
@@ -42,7 +43,7 @@ def starter(loss_fn: Callable, weights: frozenset[str], steps: int) -> Callable[
         steps: how many.
     """
 
-    def run(rule: Any, params: Tree, batch: Tree) -> tuple[Array, Array]:
+    def run(rule: Any, params: Tree, batch: Tree) -> tuple[Array, Array, Array]:
         value_fn = lambda p: loss_fn(p, batch)  # noqa: E731
 
         def step(carry: tuple, key: Array) -> tuple[tuple, tuple]:
@@ -53,20 +54,21 @@ def starter(loss_fn: Callable, weights: frozenset[str], steps: int) -> Callable[
             leaves = zip(leaf_paths(params), jax.tree.leaves(updates), jax.tree.leaves(params), strict=True)
             # Of all weights together: a layer that starts at 0, or small, has no size of its own to compare with.
             u, p = zip(*[(u, p) for path, u, p in leaves if path in weights], strict=True)
-            ratio = tree_norm(u) / jnp.maximum(tree_norm(p), 1e-30)
-            return (apply_updates(params, updates), state), (loss, ratio)
+            return (apply_updates(params, updates), state), (loss, tree_norm(u), tree_norm(p))
 
         keys = jax.random.split(jax.random.key(0), steps)
-        (after, _), (losses, ratios) = jax.lax.scan(step, (params, rule.init(params)), keys)
-        return jnp.append(losses, value_fn(after)), jnp.max(ratios)
+        (after, _), (losses, u, p) = jax.lax.scan(step, (params, rule.init(params)), keys)
+        # Where all weights start at 0 they have no size but that which they come to.
+        size = jnp.where(p[0] > 0, p, jnp.max(p))
+        return jnp.append(losses, value_fn(after)), jnp.max(u / jnp.maximum(size, 1e-30)), u[-1] > 1.5 * u[steps // 2]
 
     compiled = jax.jit(run)
 
     def start(rule: Any, params: Tree, batch: Tree) -> Start:
-        losses, ratio = (
+        losses, ratio, rises = (
             compiled(rule, params, batch) if isinstance(rule, Rule) else jax.jit(partial(run, rule))(params, batch)
         )
-        return Start(np.asarray(losses, np.float64), float(ratio))
+        return Start(np.asarray(losses, np.float64), float(ratio), bool(rises))
 
     return start
 
@@ -81,7 +83,7 @@ def rates(
     rises = not np.isfinite(top) or (top > before + (RISE - 1) * abs(before) and first.ratio > RISE_AT)
     if not (first.ratio < HIGH) or rises:
         kind, threshold = "rate_too_high", RISE_AT if first.ratio < HIGH else HIGH
-    elif first.ratio < LOW and before - after < FALL * abs(before):
+    elif first.ratio < LOW and not first.rises and before - after < FALL * abs(before):
         kind, threshold = "rate_too_low", LOW
     else:
         return
@@ -97,4 +99,6 @@ def rates(
             name = f"learning_rate={rate * factor:.3g}"
             tried.append(Remedy(name, first.ratio, other.ratio, helps, other.ends))
     tried.sort(key=lambda remedy: not remedy.helps)
+    if remedies and not tried:
+        tried.append(Remedy(f"a {'lower' if kind == 'rate_too_high' else 'higher'} learning rate", first.ratio))
     yield Finding(kind, "", statement, first.ratio, threshold, "of the weights", SOURCE, tuple(tried), first.ends)

@@ -61,6 +61,7 @@ from ._wanted import (
     Instruments as Instruments,
     absent as absent,
     in_step_and_apart as in_step_and_apart,
+    left_out_of as left_out_of,
     wanted as wanted,
 )
 from ._watch import watch as watch

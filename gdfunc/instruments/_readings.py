@@ -129,8 +129,9 @@ def _of_site(site: Site, measured: dict[int, Any], sizes: dict[str, Any]) -> dic
     after, _ = measured.get(last.ref, ({}, ()))
     if "use" in after:
         totals, used = (rows(x) for x in after["use"])
+        seen = totals[:, 0] > 0  # not where no gradient comes through, and with it no measurement
         found["zeros"] = 1 - jnp.sum(used, axis=1) / totals[:, 0]
-        found["dead_units"] = jnp.mean(used == 0, axis=1)
+        found["dead_units"] = jnp.where(seen, jnp.mean(used == 0, axis=1), jnp.nan)
         if last.bounded:
             found["saturated"] = totals[:, 1] / totals[:, 0]
     if "rank" in after:

@@ -37,6 +37,7 @@ class RunFolder:
         self._rows: list[dict[str, Any]] = []
         self._lacking: dict[str, list[bool]] = {}
         self._histograms: set[str] = set()
+        self._config: dict[str, Any] = {}
         self._names: list[str] = []
         self._began = time.monotonic()
 
@@ -75,6 +76,7 @@ class RunFolder:
             "layers": layers,
             "instruments": measures,
         }
+        self._config = config
         self._write("config.json", config)
         self._write("env.json", environment())
 
@@ -116,8 +118,14 @@ class RunFolder:
         """Writes a diagnosis."""
         self._write("findings.json", found)
 
-    def close(self) -> None:
-        """Writes all records as arrays: history.npz, name -> (records, ...)."""
+    def close(self, outcome: dict[str, Any] | None = None) -> None:
+        """Writes all records as arrays: history.npz, name -> (records, ...); and what the run came to.
+
+        Args:
+            outcome: {"code", "step", "message", "remedy"}, as of `training.Outcome`; None where it is not known.
+        """
+        if outcome is not None and self._config:
+            self._write("config.json", {**self._config, "outcome": outcome})
         if self._rows:
             names = dict.fromkeys(name for row in self._rows for name in row)
             arrays: Any = {name: stacked([row.get(name) for row in self._rows]) for name in names}

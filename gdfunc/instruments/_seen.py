@@ -1,6 +1,7 @@
 """What a step of your own shows while it is watched: its loss and gradients, and what passes in a chain."""
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -69,7 +70,10 @@ def value_and_grad(loss_fn: Callable[..., Any], has_aux: bool = False) -> Callab
 
     def watched(params: Tree, *rest: Any) -> tuple[Any, Tree]:
         seen = _now()
-        if seen is None or seen.traced is not None:
+        if seen is None:
+            return plain(params, *rest)
+        if seen.traced is not None:
+            warnings.warn("watch: the step takes gradients more than once, and the first are recorded", stacklevel=2)
             return plain(params, *rest)
         traced = trace("value_and_grad", lambda p, batch: loss_fn(p, *batch), params, rest, has_aux)
         seen.traced = traced
@@ -98,13 +102,15 @@ def see(name: str) -> Passed:
     Raises:
         ValueError: where it is none, or an instrument's.
     """
-    if not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"see needs a name made of letters, digits and _, and was given {name!r}")
     if f"{name}_norm" in (*INSTRUMENTS, GLOBAL_NORM):
         raise ValueError(f"see needs another name than {name!r}: {name}_norm is what an instrument reads")
 
     def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, Any]:
         if (seen := _now()) is not None:
+            if f"{name}_norm" in seen.run:
+                raise ValueError(f"see needs a name of its own for each link, and {name!r} stands twice in a step")
             seen.run[f"{name}_norm"] = tree_norm(updates)
         return updates, state
 

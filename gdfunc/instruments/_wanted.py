@@ -35,6 +35,8 @@ def wanted(who: str, given: Instruments, absent: Mapping[str, str]) -> dict[str,
         ValueError: with the nearest names, where there is no such set or instrument; where one is named that is absent;
             where a number of records is none.
     """
+    if not isinstance(given, (str, Mapping, list, tuple, set, frozenset)):
+        raise ValueError(f"{who} needs instruments by name, in a list or a mapping, and was given {given!r}")
     pairs = (
         given.items()
         if isinstance(given, Mapping)
@@ -57,6 +59,12 @@ def wanted(who: str, given: Instruments, absent: Mapping[str, str]) -> dict[str,
     return found
 
 
+def left_out_of(who: str, given: Instruments, absent: Mapping[str, str]) -> str:
+    """Which instruments of the sets are left out, and why."""
+    named = wanted(who, given, {}) if given else {}
+    return "; ".join(f"{name} ({why})" for name, why in absent.items() if name in named)
+
+
 def absent(rule: Any, batch: Tree) -> dict[str, str]:
     """Name -> why it cannot be read.
 
@@ -73,7 +81,10 @@ def absent(rule: Any, batch: Tree) -> dict[str, str]:
     if all(sharpness_ratio(1.0, rule, preconditioned=scaled) is None for scaled in (False, True)):
         found["sharpness_ratio"] = "it needs gdfunc.train with SGD, HeavyBall or Adam alone: their limits are known"
     sizes = [jnp.shape(x)[:1] for x in jax.tree.leaves(batch)]
-    if not sizes or set(sizes) != {sizes[0]} or sizes[0] in ((), (0,), (1,)):
+    if not sizes:
+        words = "the loss needs the batch as an argument: value_and_grad(loss_fn)(params, batch)"
+        found |= dict.fromkeys(OF_EXAMPLES, words)
+    elif set(sizes) != {sizes[0]} or sizes[0] in ((), (0,), (1,)):
         found |= dict.fromkeys(
             OF_EXAMPLES, "the batch needs one leading axis, of at least 2 examples, on all its arrays"
         )

@@ -24,8 +24,8 @@ def watch(
 
     Two programs are compiled, three with "full": the step as it is, and the step with instruments, which every N-th call runs.
     The first call runs both and compares; where they differ, it says so and only norms of weights, gradients and updates are
-    read. The numbers leave the device one record late, so that nothing waits. The parameters after the step are found
-    among what it returns; where they are not there, update_ratio is NaN.
+    read. The numbers leave the device one record late, so that nothing waits. The parameters after the step are
+    found where they stood in what it was given (`state.params`); where that is not clear, update_ratio is NaN.
 
     Args:
         step: (state, batch, ...) -> anything: a pure function, jitted already or not. It calls
@@ -47,4 +47,6 @@ def watch(
     """
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"watch needs every to be a whole number >= 1, and was given {every!r}")
+    if not callable(step):
+        raise ValueError(f"watch needs the step, a function, first, and was given {step!r}")
     return Watched(step, RunFolder(Path(run), log), instruments, every, jit_options)

@@ -3,7 +3,8 @@
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,20 @@ from ._tables import show, table, text
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDE = 10
+_COLUMN = 12  # characters that a number and its heading's longest word take
 _CALM = math.log(2)
 
 
-def watch(run: str | os.PathLike, *, every: float = 1.0, once: bool = False) -> None:
+def watch(
+    run: str | os.PathLike, *, every: float = 1.0, once: bool = False, judge: Callable[[Path], Any] | None = None
+) -> None:
     """Shows a run as its folder grows, until it is interrupted.
 
     Args:
         run: a run's folder.
         every: seconds between two looks, > 0.
         once: show it as it stands and return; so it is where stdout is no terminal.
+        judge: folder -> the findings of what is recorded by now; None for those that are written there.
 
     Raises:
         ValueError: where the folder holds no run, or one of another version, or `every` is not positive.
@@ -33,12 +38,17 @@ def watch(run: str | os.PathLike, *, every: float = 1.0, once: bool = False) -> 
     if not every > 0:
         raise ValueError(f"watch needs every > 0 seconds, and was given every={every!r}")
     reader = RunReader(run)
-    seen = reader.read()
+
+    def read() -> RunFolder:
+        seen = reader.read()
+        return seen if judge is None else seen._replace(findings=judge(Path(run)))
+
+    seen = read()
     console = need("rich.console").Console(highlight=False)
     if once or not console.is_terminal:
-        show(*dashboard(seen))
+        show(*dashboard(seen, width=console.width))
         return
-    draw = lambda: need("rich.console").Group(*dashboard(reader.read(), console.height))  # noqa: E731
+    draw = lambda: need("rich.console").Group(*dashboard(read(), console.height, console.width))  # noqa: E731
     with need("rich.live").Live(draw(), console=console, auto_refresh=False) as live:
         try:
             while True:
@@ -48,13 +58,14 @@ def watch(run: str | os.PathLike, *, every: float = 1.0, once: bool = False) -> 
             return
 
 
-def dashboard(run: RunFolder, height: int | None = None) -> list[Any]:
+def dashboard(run: RunFolder, height: int | None = None, width: int | None = None) -> list[Any]:
     """A run as it stands, as rich renderables.
 
     Args:
         run: the run.
         height: lines that there is room for; with fewer lines than layers, evenly spaced layers are shown, with the first,
             the last and those with a finding. All layers if not given.
+        width: columns that there is room for: as many instruments as fit into it. All if not given.
     """
     names = [layer["name"] for layer in run.layers]
     stories = [story(finding, names) for finding in run.findings or ()]
@@ -62,7 +73,7 @@ def dashboard(run: RunFolder, height: int | None = None) -> list[Any]:
     taken = len(text(*head).splitlines()) + 7  # the table's title, head and foot
     most = len(names) if height is None else max(4, height - taken)
     rows = _shown(len(names), {each.index for each in stories if each.index is not None}, most)
-    return [*head, _layers(run, rows, {each.index for each in stories})]
+    return [*head, _layers(run, rows, {each.index for each in stories}, width)]
 
 
 def sparkline(values: Sequence[float | None] | np.ndarray, width: int = 60) -> str:
@@ -126,7 +137,7 @@ def _shown(layers: int, wanted: set[int], most: int) -> list[int]:
     return sorted({*spread.tolist(), *wanted})
 
 
-def _layers(run: RunFolder, rows: list[int], flagged: set[int | None]) -> Any:
+def _layers(run: RunFolder, rows: list[int], flagged: set[int | None], width: int | None) -> Any:
     """A row a layer: its name, a bar of the gradient that reaches it, and every latest number."""
     instruments = [each for each in run.instruments if each.of == "layer"]
     latest = {each.name: _latest(run, each.name) for each in instruments}
@@ -134,8 +145,12 @@ def _layers(run: RunFolder, rows: list[int], flagged: set[int | None]) -> Any:
     bars = _profile(latest[barred.name]) if barred else [""] * len(run.layers)
     names = [("! " if i in flagged else "") + layer["name"] for i, layer in enumerate(run.layers)]
     wide = max(map(len, names), default=0)
+    room = len(instruments) if width is None else max(1, (width - wide - _WIDE - 8) // _COLUMN)
+    left_out = ", ".join(each.title for each in instruments[room:])
+    instruments = instruments[:room]
     cells = [(f"{names[i]:{wide}} {bars[i]}", *(said(latest[each.name][i]) for each in instruments)) for i in rows]
     shown = "" if len(rows) == len(run.layers) else f"{len(rows)} of {len(run.layers)} layers. "
+    shown += f"No room for: {left_out}. " if left_out else ""
     bar = f"Bars: {barred.title}, logarithmic." if barred else ""
     columns = ("layer", *(each.title for each in instruments))
     return table("Layers, from the input to the output", columns, cells, shown + bar)

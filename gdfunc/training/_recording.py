@@ -1,5 +1,6 @@
 """Which layers the instruments of a run read, and its folder."""
 
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,14 @@ from ..instruments import (
     absent,
     check_found,
     layer_names,
+    left_out_of,
     norm_called,
     trace,
     wanted,
 )
 from ._batches import Batches
 from ._gradients import checked_loss, merged
+from ._outcome import Outcome
 from ._program import Program
 
 
@@ -29,8 +32,7 @@ def instruments_of(given: Instruments, rule: Any, batches: Batches, data: Tree) 
     """(name -> how many records pass between its readings, which of a set are left out and why)."""
     lack = absent(rule, _examples(batches, data))
     names = wanted("train", given, lack) if given else {}
-    left_out = [f"{name} ({why})" for name, why in lack.items() if given and name in wanted("train", given, {})]
-    return names, "; ".join(left_out)
+    return names, left_out_of("train", given, lack)
 
 
 class Recording:
@@ -82,10 +84,10 @@ class Recording:
         folder.start(self._traced, read, self._program.every, **self._about)
         self._begun = True
 
-    def close(self) -> None:
+    def close(self, outcome: Outcome) -> None:
         """Writes what is written at the end."""
         if self._folder is not None:
-            self._folder.close()
+            self._folder.close(asdict(outcome))
 
 
 def _batch(batches: Batches, data: Tree) -> Tree:

@@ -146,5 +146,6 @@ def train(
                 records.evaluate(made, carry.params)
             show(made - first, records.loss)
     history = records.history()
-    recording.close()
-    return Run(carry.params, carry.state, history, outcome_of(int(carry.verdict), stop, history, steps), made, key)
+    outcome = outcome_of(int(carry.verdict), stop, history, steps)
+    recording.close(outcome)
+    return Run(carry.params, carry.state, history, outcome, made, key)

@@ -25,6 +25,9 @@ def two():
 def one():
     return 3
 
+def broken():
+    raise KeyError("no weights")
+
 number = 3
 """
 
@@ -119,6 +122,8 @@ def test_the_flags_of_train_reach_the_network(run):
         (("own_network:number",), "to be a function that returns (loss_fn, params, batch)"),
         (("own_network:two",), "to return (loss_fn, params, batch)"),
         (("own_network:one",), "it returned int"),
+        (("own_network:broken",), "it raised KeyError: 'no weights'"),
+        (("own_network:make", "--model", "mlp", "depth=3"), "was given --model beside it"),
         (("--fail-on", "vanishin"), "vanishing"),
         (("--model", "mpl"), "mlp"),
         (("--data", "digit"), "digits"),

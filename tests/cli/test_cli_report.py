@@ -66,6 +66,29 @@ def test_watching_once_shows_the_run_and_ends(capsys, run_folder):
     assert "loss 2 " in out
 
 
+def test_watching_judges_what_is_recorded_by_now(capsys, run_folder):
+    run = run_folder("a")
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 3, "loss": "NaN", "gradient_norm": [0.1, 0.1]}) + "\n")
+    assert "Numbers are no longer finite" in call(capsys, "watch", run, "--once")[1]
+    assert not (run / "findings.json").exists()
+
+
+def test_a_narrow_terminal_shows_the_instruments_that_fit(capsys, monkeypatch, run_folder):
+    run = run_folder("a")
+    config = json.loads((run / "config.json").read_text())
+    about = config["instruments"]["gradient_norm"]
+    config["instruments"] |= {f"other_{i}": {**about, "title": f"Other {i}"} for i in range(9)}
+    (run / "config.json").write_text(json.dumps(config))
+    numbers = {name: [0.00139, 0.00139] for name in config["instruments"]}
+    (run / "metrics.jsonl").write_text(json.dumps({"step": 1, "loss": 1.0, **numbers}) + "\n")
+    monkeypatch.setenv("COLUMNS", "80")
+    out = call(capsys, "watch", run, "--once")[1]
+    assert "0.00139" in out
+    assert "No room for: " in out
+    assert max(map(len, out.split("No room")[0].splitlines())) <= 80
+
+
 @pytest.mark.parametrize("verb", ["report", "watch"])
 @pytest.mark.parametrize(
     ("config", "words"),

@@ -222,10 +222,51 @@ def test_a_rate_is_judged_and_another_one_is_tried(rule, kind):
     assert again.findings == ()
 
 
-def test_a_rule_of_another_library_is_judged_without_remedies():
+def test_a_rule_of_another_library_is_judged_and_another_rate_is_named_and_not_tried():
     optax = pytest.importorskip("optax")
     finding = sole(diagnose(*network("tanh", 1.6, depth=3), (X, Y), rule=optax.sgd(20.0)), "rate_too_high")
-    assert finding.remedies == ()
+    assert [(each.name, each.tried) for each in finding.remedies] == [("a lower learning rate", False)]
+
+
+def test_weights_that_start_at_0_and_a_rate_that_warms_up_are_healthy():
+    optax = pytest.importorskip("optax")
+    classify = lambda p, b: jnp.mean(  # noqa: E731
+        gd.losses.softmax_cross_entropy(b[0] @ p["w"] + p["b"], b[1])
+    )
+    zeros = {"w": jnp.zeros((8, 4)), "b": jnp.zeros(4)}
+    for rule in (optax.adam(1e-3), optax.sgd(0.1)):
+        assert diagnose(classify, zeros, (X, Y), rule=rule).findings == ()
+    assert "rate_too_high" in diagnose(classify, zeros, (X, Y), rule=optax.sgd(1e4)).kinds
+    warm = optax.adam(optax.linear_schedule(0.0, 1e-3, 1000))
+    assert diagnose(*network("tanh", 1.6, depth=3), (X, Y), rule=warm).findings == ()
+
+
+def test_layers_that_no_gradient_comes_through_are_not_called_dead():
+    loss, params = network("tanh", 1.6, depth=3)
+    apply = gd.models.mlp((8, WIDTH, WIDTH, 4), "tanh").apply
+
+    def twice(p, b):
+        return loss(p, b) + jnp.mean((apply(p, b[0]) - jax.lax.stop_gradient(apply(p, b[0] + 0.1))) ** 2)
+
+    assert diagnosed(twice, params, (X, Y)).findings == ()
+    accuracy = lambda p, b: jnp.mean(jnp.argmax(apply(p, b[0]), 1) == b[1]) + 0 * jnp.sum(p["last"]["bias"])  # noqa: E731
+    assert diagnosed(accuracy, params, (X, Y)).kinds == {"unreached_parameters"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rule": "adam"}, "needs a rule .* and was given 'adam'"),
+        ({"rule": gd.rules.Adam}, "needs a rule"),
+        ({"steps": -3}, "whole number >= 0, and was given -3"),
+        ({"steps": 2.5}, "whole number >= 0, and was given 2.5"),
+        ({"batch": (X[:0], Y[:0])}, r"examples in the batch, and was given shape \(0, 8\) at '0'"),
+    ],
+)
+def test_what_cannot_be_diagnosed_is_named(given, message):
+    loss, params = network("tanh", 1.6, depth=3)
+    with pytest.raises(ValueError, match=message):
+        diagnose(loss, params, **{"batch": (X, Y), **given})
 
 
 def test_a_network_that_has_learned_is_not_said_to_learn_too_slowly():
@@ -441,6 +482,44 @@ def test_a_batch_that_a_network_has_learned_looks_too_small_to_its_noise_scale_a
     # Ten times the batch's 64 examples and more is what a threshold would be set at (McCandlish et al. 2018).
     assert fresh < 640 < scale(at).scale
     assert diagnosed(loss, at, (X, Y), rule=rule).findings == ()
+
+
+def recorded(folder, rows, layers=1, **about):
+    """A run's folder with these records."""
+    folder.mkdir()
+    names = [{"name": f"layer {i}", "kind": "dot_general"} for i in range(layers)]
+    config = {"format": "gdfunc run", "version": 1, "layers": names, **about}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "metrics.jsonl").write_text(
+        "".join(json.dumps({"step": t + 1, **row}) + "\n" for t, row in enumerate(rows))
+    )
+    return [(each["kind"], each["layer"], each["step"]) for each in gd.diagnosis.of_run(folder)]
+
+
+def test_one_number_of_a_run_that_is_not_finite_is_enough(tmp_path):
+    good = {"loss": 1.0, "gradient_global_norm": 1.0, "output_rms": [1.0, 1.0]}
+    assert recorded(tmp_path / "a", [good] * 4 + [{**good, "loss": "NaN"}], 2) == [("nonfinite", "", 5)]
+    bad = {**good, "gradient_global_norm": "Infinity", "output_rms": [1.0, "NaN"]}
+    assert recorded(tmp_path / "b", [good, bad], 2) == [("nonfinite", "layer 1", 2)]
+    outcome = {"code": "non_finite", "step": 7, "message": "the loss is NaN", "remedy": ""}
+    assert recorded(tmp_path / "c", [good] * 3, 2, outcome=outcome) == [("nonfinite", "", 7)]
+    assert recorded(tmp_path / "d", [good] * 3, 2, outcome={**outcome, "code": "steps"}) == []
+
+
+def test_a_runs_rate_is_judged_by_all_weights_and_over_the_whole_run(tmp_path):
+    def row(w, u, loss):
+        return {
+            "weight_norm": w,
+            "update_ratio": [x / y if y else None for x, y in zip(u, w, strict=True)],
+            "loss": loss,
+        }
+
+    starts_at_0 = [row([5.0, 0.01 * t], [0.01, 0.01], 1 - t / 50) for t in range(20)]
+    assert recorded(tmp_path / "a", starts_at_0, 2) == []
+    assert recorded(tmp_path / "b", [row([5.0], [2.0], 1.0)] * 4) == [("rate_too_high", "", 1)]
+    assert recorded(tmp_path / "c", [row([5.0], [1e-5], 1.0)] * 4) == [("rate_too_low", "", 1)]
+    assert recorded(tmp_path / "d", [row([5.0], [1e-5 * t], 1.0) for t in range(90)]) == []  # it warms up
+    assert recorded(tmp_path / "e", [row([5.0], [0.1 * 0.5**t], 0.5**t) for t in range(40)]) == []  # it has converged
 
 
 def test_a_loss_with_something_beside_it_is_diagnosed_as_without():

@@ -295,3 +295,109 @@ def test_where_probes_change_the_step_it_is_said_and_norms_remain(tmp_path, monk
         "update_ratio",
     }
     np.testing.assert_allclose([row["loss"] for row in written], losses[1:], rtol=1e-5)
+
+
+def first_ratios(folder, step, *args, **options):
+    with watch(step, folder, **options) as watched:
+        watched(*args)
+    return rows(folder)[0]["update_ratio"]
+
+
+@pytest.mark.parametrize("returned", ["average first", "old ones too", "loss first", "a state", "elsewhere"])
+def test_updates_are_those_of_the_parameters_wherever_they_are_returned(tmp_path, returned):
+    def made(params, x, y):
+        loss, grads = value_and_grad(loss_fn)(params, x, y)
+        return gd.apply_updates(params, jax.tree.map(lambda g: -3.0 * g, grads)), loss
+
+    average = jax.tree.map(lambda p: p + 1e-6, PARAMS)  # nearer to the parameters than the new ones
+    if returned == "average first":
+        step = lambda average, params, x, y: (average, *made(params, x, y))  # noqa: E731
+        args = (average, PARAMS, X, Y)
+    elif returned == "a state":
+        step = lambda state, x, y: {"params": made(state["params"], x, y)[0], "average": state["average"]}  # noqa: E731
+        args = ({"params": PARAMS, "average": average}, X, Y)
+    elif returned == "elsewhere":
+        step = lambda params, x, y: {"new": made(params, x, y)[0], "old": params}  # noqa: E731
+        args = (PARAMS, X, Y)
+    else:
+        order = {"old ones too": lambda p, new, loss: (new, p, loss), "loss first": lambda p, new, loss: (loss, new)}
+        step = lambda params, x, y: order[returned](params, *made(params, x, y))  # noqa: E731
+        args = (PARAMS, X, Y)
+    grads = jax.grad(loss_fn)(PARAMS, X, Y)
+    norm = lambda tree, layer: float(jnp.linalg.norm(tree[layer]["w"]))  # noqa: E731
+    expected = [3 * norm(grads, layer) / norm(PARAMS, layer) for layer in "az"]
+    found = first_ratios(tmp_path / "run", step, *args)
+    if returned == "elsewhere":  # which of the two is not clear
+        assert found == ["NaN", "NaN"]
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_step_of_equinoxs_filter_jit_is_watched(tmp_path):
+    eqx = pytest.importorskip("equinox")
+    model = eqx.nn.MLP(6, 2, 8, 2, key=jax.random.key(0))  # its activation is a leaf that is no array
+
+    @eqx.filter_jit
+    def step(model, x, y):
+        params, static = eqx.partition(model, eqx.is_inexact_array)
+        loss = lambda p, x, y: jnp.mean((jax.vmap(eqx.combine(p, static))(x) - y) ** 2)  # noqa: E731
+        value, grads = value_and_grad(loss)(params, x, y)
+        return eqx.apply_updates(model, jax.tree.map(lambda g: -0.1 * g, grads)), value
+
+    with watch(step, tmp_path / "run", "full", every=2) as watched:
+        for _ in range(5):
+            model, _ = watched(model, X, Y)
+    written = rows(tmp_path / "run")
+    assert [row["step"] for row in written] == [1, 3, 5]
+    assert 0 < min(written[0]["update_ratio"]) < max(written[0]["update_ratio"]) < 1
+    assert written[0]["sharpness"] > 0
+
+
+def test_static_arguments_of_a_jitted_step_are_asked_for(tmp_path):
+    def step(params, x, y, halve):
+        loss, grads = value_and_grad(loss_fn)(params, x, y)
+        return jax.tree.map(lambda p, g: p - (0.05 if halve else 0.1) * g, params, grads), loss
+
+    jitted = jax.jit(step, static_argnums=3)
+    with pytest.raises(ValueError, match="told the static arguments"):
+        watch(jitted, tmp_path / "run")(PARAMS, X, Y, True)
+    assert first_ratios(tmp_path / "told", jitted, PARAMS, X, Y, True, static_argnums=3)[0] > 0
+
+
+def test_what_a_step_may_do_once_is_named(tmp_path):
+    def twice(params, x, y):
+        value_and_grad(loss_fn)(params, x, y)
+        loss, grads = value_and_grad(loss_fn)(params, x, y)
+        return gd.apply_updates(params, grads), loss
+
+    with pytest.warns(UserWarning, match="takes gradients more than once"):
+        first_ratios(tmp_path / "twice", twice, PARAMS, X, Y)
+    rule = gd.chain(see("raw"), see("raw"), rules.SGD(0.1))
+    with pytest.raises(ValueError, match="'raw' stands twice"):
+        watch(make_step(rule), tmp_path / "see")(PARAMS, rule.init(PARAMS), X, Y)
+
+
+def test_where_the_loss_closes_over_its_batch_what_needs_it_says_so(tmp_path):
+    def step(params, x, y):
+        loss, grads = value_and_grad(lambda p: loss_fn(p, x, y))(params)
+        return gd.apply_updates(params, grads), loss
+
+    with pytest.raises(ValueError, match=r"needs the batch as an argument: value_and_grad\(loss_fn\)\(params, batch\)"):
+        first_ratios(tmp_path / "run", step, PARAMS, X, Y, instruments=("noise_scale",))
+    first_ratios(tmp_path / "full", step, PARAMS, X, Y, instruments="full")
+    assert (
+        "noise_scale (the loss needs the batch" in json.loads((tmp_path / "full/config.json").read_text())["left_out"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda folder: watch(None, folder), "needs the step, a function, first"),
+        (lambda folder: watch(make_step(rules.SGD(0.1)), folder, None), "needs instruments by name"),
+        (lambda folder: see(3), "a name made of letters"),
+    ],
+)
+def test_what_is_no_step_no_set_and_no_name_is_named(tmp_path, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(tmp_path / "run")
