@@ -424,7 +424,7 @@ def test_watching_looks_again_until_it_is_interrupted(tmp_path, monkeypatch):
     monkeypatch.setattr("gdfunc.report._dashboard.time.sleep", sleep)
     seen = []
     monkeypatch.setattr(
-        "gdfunc.report._dashboard.dashboard", lambda run, height=None: seen.append(len(run.records)) or [""]
+        "gdfunc.report._dashboard.dashboard", lambda run, height=None, width=None: seen.append(len(run.records)) or [""]
     )
     watch(tmp_path / "run", every=0.5)
     assert slept == [0.5] * 3

@@ -15,6 +15,7 @@ from gdfunc.training import History
 MODEL = models.mlp((6, 8, 8, 8, 3), "relu")
 X = jax.random.normal(jax.random.key(1), (24, 6))
 Y = jax.random.normal(jax.random.key(2), (24, 3))
+START = MODEL.init(jax.random.key(0))
 
 
 def loss_fn(params, batch):
@@ -106,6 +107,27 @@ def test_the_folder_holds_the_readings_of_the_history(tmp_path):
     assert rows[0]["zeros"][3] is None
     with np.load(tmp_path / "run" / "history.npz") as arrays:
         np.testing.assert_array_equal(arrays["output_rms"], seen.history.layers["output_rms"])
+
+
+def test_what_a_run_came_to_stands_in_its_folder_among_its_findings_and_on_its_page(tmp_path):
+    def loss(params, batch):  # finite until the weights have moved
+        moved = jnp.sum((params["first"]["weight"] - START["first"]["weight"]) ** 2)
+        return loss_fn(params, batch) + jnp.where(moved > 1e-4, jnp.nan, 0.0)
+
+    def ended(name, **given):
+        params = jax.tree.map(jnp.copy, START)
+        options = {"steps": 40, "instruments": "standard", "every": 7, "folder": tmp_path / name}
+        return gd.train(loss, params, (X, Y), rules.SGD(1e-2), **options | given).outcome
+
+    for name, given, code in (("bad", {}, "non_finite"), ("good", {"steps": 1}, "steps")):
+        outcome = ended(name, **given)
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        assert outcome.code == config["outcome"]["code"] == code
+        findings = gd.diagnosis.of_run(tmp_path / name)
+        assert [(each["kind"], each["step"]) for each in findings] == [("nonfinite", outcome.step)] * (name == "bad")
+        page = gd.report.run_report(tmp_path / name)
+        assert outcome.message in page
+        assert "still running" not in page
 
 
 def test_a_run_that_ends_in_an_error_leaves_a_folder_that_can_be_read(tmp_path):
