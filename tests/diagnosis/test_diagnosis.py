@@ -518,6 +518,10 @@ def test_a_runs_rate_is_judged_by_all_weights_and_over_the_whole_run(tmp_path):
     assert recorded(tmp_path / "a", starts_at_0, 2) == []
     assert recorded(tmp_path / "b", [row([5.0], [2.0], 1.0)] * 4) == [("rate_too_high", "", 1)]
     assert recorded(tmp_path / "c", [row([5.0], [1e-5], 1.0)] * 4) == [("rate_too_low", "", 1)]
+    grows = [row([0.01 * (t + 1)], [0.01], 1.0) for t in range(40)]  # all of it from 0: a step of 0.01 at each
+    assert recorded(tmp_path / "z", grows) == []
+    falls = [row([5.0], [1e-5], 0.99**t) for t in range(40)]  # small steps, and yet it learns
+    assert recorded(tmp_path / "f", falls) == []
     assert recorded(tmp_path / "d", [row([5.0], [1e-5 * t], 1.0) for t in range(90)]) == []  # it warms up
     assert recorded(tmp_path / "e", [row([5.0], [0.1 * 0.5**t], 0.5**t) for t in range(40)]) == []  # it has converged
 

@@ -62,6 +62,20 @@ def test_readings_are_those_of_the_step_computed_by_hand():
     assert np.all(np.isnan(found["saturated"]))  # relu has no ends
 
 
+def test_of_layers_that_no_gradient_comes_through_nothing_is_read():
+    def loss(params, batch):
+        held = jax.lax.stop_gradient(MODEL.apply(params, batch[0] + 0.1))
+        return loss_fn(params, batch) + jnp.mean((MODEL.apply(params, batch[0]) - held) ** 2)
+
+    seen = gd.train(loss, START, (X, Y), rules.SGD(0.1), steps=1, instruments=("dead_units", "zeros", "output_rms"))
+    found = {name: x[0] for name, x in seen.history.layers.items()}
+    dead = found["dead_units"].reshape(-1, 4)[:, :3]  # of the last layer's outputs there is no activation
+    assert len(dead) == 3  # three runs through four layers
+    assert sum(np.all(np.isnan(row)) for row in dead) == 1
+    assert sum(np.all(row < 1) for row in dead) == 2
+    np.testing.assert_array_equal(np.isnan(found["zeros"]), np.isnan(found["dead_units"]))
+
+
 def test_the_output_gradient_is_that_of_shifting_the_output():
     params = MODEL.init(jax.random.key(0))
     seen = gd.train(loss_fn, params, (X, Y), rules.SGD(0.1), steps=1, instruments=("output_gradient",))
