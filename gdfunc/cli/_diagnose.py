@@ -13,7 +13,7 @@ from ..diagnosis import KINDS, diagnose
 from ..report import diagnosis as diagnosis_table, show
 from ._own import own
 from ._parse import named
-from ._train import as_task, make_rule
+from ._task import as_task, make_rule
 
 
 def show_diagnosis(
