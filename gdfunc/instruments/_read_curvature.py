@@ -31,16 +31,21 @@ def _curvature(step: Step, names: tuple[str, ...], memory: Directed, first: Arra
     search = lambda v, P=None: top_eigenvalue(  # noqa: E731
         step.loss_fn, step.params, step.batch, at_first(first, drawn, v), 20, 0.05, P
     )
-    top = search(memory.plain)
-    found = {"sharpness": top.value, "sharpness_residual": top.residual}
-    if "sharpness_ratio" not in names:
-        return found, memory._replace(plain=top.vector)
-    if type(step.rule) is not Adam:
-        ratio = sharpness_ratio(top.value, step.rule, step.number)
-        return {**found, "sharpness_ratio": ratio}, memory._replace(plain=top.vector)
-    scaled = search(memory.preconditioned, adam_preconditioner(step.rule, step.state))
-    ratio = sharpness_ratio(scaled.value, step.rule, step.number, preconditioned=True)
-    return {**found, "sharpness_ratio": ratio}, Directed(top.vector, scaled.vector)
+    found: dict[str, Any] = {}
+    if "sharpness_ratio" in names and type(step.rule) is Adam:
+        scaled = search(memory.preconditioned, adam_preconditioner(step.rule, step.state))
+        found["sharpness_ratio"] = sharpness_ratio(scaled.value, step.rule, step.number, preconditioned=True)
+        memory = memory._replace(preconditioned=scaled.vector)
+    if set(names) > set(found):
+        top = search(memory.plain)
+        found = {
+            "sharpness": top.value,
+            "sharpness_residual": top.residual,
+            "sharpness_ratio": sharpness_ratio(top.value, step.rule, step.number),
+            **found,
+        }
+        memory = memory._replace(plain=top.vector)
+    return found, memory
 
 
 CURVATURE = Reader(("sharpness", "sharpness_residual", "sharpness_ratio"), _vectors, _curvature)

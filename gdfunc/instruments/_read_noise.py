@@ -16,23 +16,22 @@ from ._wanted import OF_EXAMPLES
 
 
 class Averages(NamedTuple):
-    """Running averages, each of the last ten readings or so, and the weight that they sum to."""
+    """Running sums over the last ten readings or so; both lack the same factor at first, which their ratio does not see."""
 
     noise: Array
     signal: Array
-    weight: Array
 
 
 def _averages(params: Tree, names: tuple[str, ...]) -> Averages:
-    return Averages(*(jnp.zeros(()) for _ in range(3)))
+    return Averages(jnp.zeros(()), jnp.zeros(()))
 
 
 def _noise(step: Step, names: tuple[str, ...], memory: Averages, first: Array) -> tuple[Mapping[str, Any], Any]:
     norms = example_gradient_norms(step.loss_fn, step.params, step.examples)
     squares, g = norms**2, step.grads
     now = noise_scale(squares, g)
-    new = jax.tree.map(lambda m, x: 0.9 * m + 0.1 * x, memory, Averages(now.trace, now.signal, jnp.ones(())))
-    scale = jnp.where(new.signal > 0, new.noise / new.signal, jnp.inf)  # their common weight cancels
+    new = jax.tree.map(lambda m, x: 0.9 * m + 0.1 * x, memory, Averages(now.trace, now.signal))
+    scale = jnp.where(new.signal > 0, new.noise / new.signal, jnp.inf)
     found = {"gradient_noise": now.trace, "gradient_signal": now.signal, "noise_scale": scale}
     found["norm_test"] = norm_test(squares, g)
     if {"inner_product_test", "orthogonality_test"} & set(names):

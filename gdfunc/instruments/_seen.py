@@ -94,7 +94,8 @@ def see(name: str) -> Passed:
 
         optax.chain(gd.instruments.see("raw"), optax.clip_by_global_norm(1.0), gd.instruments.see("clipped"), optax.adam(1e-3))
 
-    In a watched step the norm is recorded as `NAME_norm`; the ratio of two is what clipping cut. Anywhere else it does nothing.
+    In a watched step, and in `train` that records, the norm stands as `NAME_norm`; the ratio of two is what clipping cut.
+    Anywhere else it does nothing.
 
     Args:
         name: a word.

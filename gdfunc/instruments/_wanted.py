@@ -82,7 +82,7 @@ def absent(rule: Any, batch: Tree) -> dict[str, str]:
         found["sharpness_ratio"] = "it needs gdfunc.train with SGD, HeavyBall or Adam alone: their limits are known"
     sizes = [jnp.shape(x)[:1] for x in jax.tree.leaves(batch)]
     if not sizes:
-        words = "the loss needs the batch as an argument: value_and_grad(loss_fn)(params, batch)"
+        words = "the loss needs a batch as its argument after the parameters: loss_fn(params, batch)"
         found |= dict.fromkeys(OF_EXAMPLES, words)
     elif set(sizes) != {sizes[0]} or sizes[0] in ((), (0,), (1,)):
         found |= dict.fromkeys(

@@ -38,6 +38,7 @@ class Watched:
         self._given, self._every, self.folder = given, every, folder
         self._options = {name: x for name, x in options.items() if not name.startswith("donate")}
         names = wanted("watch", given, _NO_RULE)
+        self._names = names
         self._paces = sorted({1, *names.values()})
         self._in_step, _ = in_step_and_apart(names)
         self._programs: dict[tuple[int, ...], Callable] = {}
