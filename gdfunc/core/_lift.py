@@ -132,15 +132,26 @@ def _check_scalars(rule: Rule, who: str) -> None:
             )
 
 
+_KINDS: dict[Any, tuple[type, list[str]]] = {}
+
+
 def _check_memory(rule: ArrayRule, memory: Any, p: Array) -> None:
     """Raises ValueError where the memory is another rule's, or this one's with other conventions."""
-    own = jax.eval_shape(lambda: rule.start(jnp.zeros(jnp.shape(p), jnp.result_type(p))))
-    names = lambda x: [name for name, part in zip(getattr(x, "_fields", ()), x, strict=True) if part is not None]  # noqa: E731
-    if type(own) is not type(memory) or names(own) != names(memory):
+    # What fields a memory has depends on the rule's conventions and on the parameter's shape, and is found once for each.
+    known = (jax.tree.structure(rule), jnp.shape(p), jnp.result_type(p))
+    if known not in _KINDS:
+        _KINDS[known] = _kind(jax.eval_shape(lambda: rule.start(jnp.zeros(jnp.shape(p), jnp.result_type(p)))))
+    own = _KINDS[known]
+    if _kind(memory) != own:
         raise ValueError(
             f"{type(rule).__name__}.update needs the state that its init or last update returned, with a memory of "
-            f"{names(own) or 'nothing'}, and was given one of {names(memory) or 'nothing'}"
+            f"{own[1] or 'nothing'}, and was given one of {_kind(memory)[1] or 'nothing'}"
         )
+
+
+def _kind(memory: Any) -> tuple[type, list[str]]:
+    """(its type, the names of the fields that hold something)."""
+    return type(memory), [name for name in getattr(memory, "_fields", ()) if getattr(memory, name) is not None]
 
 
 def _strong(memory: Any, p: Any) -> Any:
