@@ -13,9 +13,8 @@ def pytest_configure(config):
         # compiles faster in one piece.
         flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
-    if os.environ.get("CI"):  # a machine that runs the tests once pays for writing the cache and gains nothing
-        return
-    # A second run compiles nothing anew. Workers write to folders of their own: the files are not written atomically.
+    # A second run compiles nothing anew, and a first one less: test files share their single operations. Workers write to
+    # folders of their own: the files are not written atomically.
     folder = Path(__file__).parents[1] / ".jax_cache" / os.environ.get("PYTEST_XDIST_WORKER", "main")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -26,7 +25,7 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True, scope="module")
 def free_compiled_programs():
-    """A process may map so much memory, and no more: thousands of compiled programs would end it."""
+    """A process may map so much memory, and no more: thousands of compiled programs would end it, and slow it down before."""
     yield
     jax.clear_caches()
 

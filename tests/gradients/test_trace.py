@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from _numbers import normal
 
 from gdfunc.gradients import trace
 
@@ -81,8 +82,7 @@ def relu_mlp(p, batch):
 
 
 def mlp_params(depth=3):
-    keys = jax.random.split(jax.random.key(0), depth)
-    return {f"layer_{i}": {"w": jax.random.normal(k, (3, 3)), "b": jnp.full(3, 0.1)} for i, k in enumerate(keys)}
+    return {f"layer_{i}": {"w": normal(i, 3, 3), "b": jnp.full(3, 0.1)} for i in range(depth)}
 
 
 def scanned(p, x):
@@ -98,8 +98,7 @@ def convolved(p, batch):
 
 
 def conv_params():
-    k = jax.random.split(jax.random.key(1))
-    return {"kernel": jax.random.normal(k[0], (2, 1, 3, 3)), "bias": jnp.ones(2), "w": jax.random.normal(k[1], (8, 1))}
+    return {"kernel": normal(0, 2, 1, 3, 3), "bias": jnp.ones(2), "w": normal(1, 8, 1)}
 
 
 @jax.custom_vjp
@@ -128,7 +127,7 @@ LOSSES = {
     "value used twice": (lambda p, x: jnp.sum(p * p * x + jnp.sin(p)), X, X),
     "scan": (scanned, {"w": jnp.array(0.7), "start": jnp.array(0.2)}, X),
     "vector in between": (lambda w, x: jnp.prod(jnp.exp(w @ x)), W, X),
-    "convolution": (convolved, conv_params(), (jax.random.normal(jax.random.key(2), (3, 1, 4, 4)), jnp.ones((3, 1)))),
+    "convolution": (convolved, conv_params(), (normal(2, 3, 1, 4, 4), jnp.ones((3, 1)))),
     "matrix from the left": (lambda w, x: jnp.sum(jnp.tanh(w.T @ x[:2])), W, X),
     "matrices": (lambda w, x: jnp.sum((w @ w.T) ** 2), W, X),
     "batched product": (lambda w, x: jnp.sum(jnp.einsum("bij,bj->bi", w[None] * x[:, None, None], x[None] * X[:, None]) ** 3), W, X),

@@ -4,13 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from _numbers import normal
 from jax import lax
 
 KEY = jax.random.key(0)
-X = jax.random.normal(KEY, (8, 10))
-Y = jax.random.normal(jax.random.key(1), (8, 3))
-XS = jax.random.normal(jax.random.key(2), (8, 6, 5))
-IMAGES = jax.random.normal(jax.random.key(3), (8, 6, 6, 3))
+X = normal(0, 8, 10)
+Y = normal(1, 8, 3)
+XS = normal(2, 8, 6, 5)
+IMAGES = normal(3, 8, 6, 6, 3)
 TOKENS = jax.random.randint(KEY, (8, 6), 0, 20)
 
 
@@ -19,7 +20,7 @@ def squared_error(prediction, y):
 
 
 def draw(*shape, seed=0):
-    return jax.random.normal(jax.random.key(seed), shape) / np.sqrt(shape[-2])
+    return normal(seed, *shape) / np.sqrt(shape[-2])
 
 
 def mlp(p, x):
@@ -135,7 +136,7 @@ def equinox_attention():
     params, static = eqx.partition(eqx.nn.MultiheadAttention(2, 8, key=KEY), eqx.is_inexact_array)
     loss = lambda p, x: jnp.mean(jax.vmap(lambda q: eqx.combine(p, static)(q, q, q))(x) ** 2)  # noqa: E731
     names = [f"{name}_proj/weight" for name in ("query", "key", "value", "output")]
-    return loss, params, jax.random.normal(KEY, (8, 6, 8)), False, names
+    return loss, params, normal(0, 8, 6, 8), False, names
 
 
 def vmapped_ensemble():

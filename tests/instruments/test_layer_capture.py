@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from _by_hand import assert_close, assert_found, by_hand
+from _numbers import normal
 from jax import lax
 
 import gdfunc as gd
@@ -13,8 +14,8 @@ from gdfunc.instruments import layers, look_at
 from gdfunc.instruments._trace import trace
 
 KEY = jax.random.key(0)
-X = jax.random.normal(KEY, (8, 10))
-Y = jax.random.normal(jax.random.key(1), (8, 3))
+X = normal(0, 8, 10)
+Y = normal(1, 8, 3)
 
 
 def squared_error(prediction, y):
@@ -22,7 +23,7 @@ def squared_error(prediction, y):
 
 
 def draw(*shape, seed=0):
-    return jax.random.normal(jax.random.key(seed), shape) / np.sqrt(shape[0])
+    return normal(seed, *shape) / np.sqrt(shape[0])
 
 
 PARAMS = {
@@ -174,7 +175,7 @@ def test_a_convolutional_network_with_batch_norm():
                 x = nn.relu(nn.BatchNorm(use_running_average=False)(nn.Conv(features, (3, 3), strides=2)(x)))
             return nn.Dense(3)(x.mean((1, 2)))
 
-    images = jax.random.normal(KEY, (8, 9, 9, 2))
+    images = normal(0, 8, 9, 9, 2)
     variables = Net().init(KEY, images)
     params = jax.tree.map(lambda p: p + 0.1, variables["params"])
 
@@ -232,7 +233,7 @@ def test_an_lstm_s_turns_stand_on_a_leading_axis():
         return hk.Linear(3)(out[-1])
 
     net = hk.without_apply_rng(hk.transform(run))
-    xs = jax.random.normal(KEY, (8, 6, 5))
+    xs = normal(0, 8, 6, 5)
     params = jax.tree.map(lambda p: p + 0.1, net.init(KEY, xs))
 
     def tapped(tap, params, batch):
@@ -484,7 +485,7 @@ def channels_first(p, x):
     ids=lambda model: model.__name__,
 )
 def test_the_unit_axis_is_the_one_along_which_a_unit_s_weights_act(model):
-    x, y = jax.random.normal(KEY, (N, N)), jnp.ones((N, 3))
+    x, y = normal(0, N, N), jnp.ones((N, 3))
     params = {"w": draw(N, N), "out": draw(N, 3)}
     look = look_at("test", lambda p, b: squared_error(model(p, b[0]), b[1]), params, (x, y)).look
     for unit in (0, 4):

@@ -155,7 +155,7 @@ SHARDED = """
 def test_a_loss_over_four_devices_has_the_layers_that_it_has_on_one(tmp_path):
     script = tmp_path / "sharded.py"
     script.write_text(textwrap.dedent(SHARDED))
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([*map(str, Path(__file__).parents[:2]), os.environ.get("PYTHONPATH", "")])
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
         [sys.executable, str(script)],

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from _numbers import normal
 
 import gdfunc
 from gdfunc.core import MissingExtra, leaf_paths
@@ -22,9 +23,9 @@ eqx = pytest.importorskip("equinox")
 hk = pytest.importorskip("haiku")
 
 KEY = jax.random.key(0)
-X = jax.random.normal(KEY, (64, 10))
-Y = jax.random.normal(jax.random.key(1), (64, 3))
-IMAGES = jax.random.normal(jax.random.key(2), (16, 6, 6, 2))
+X = normal(0, 64, 10)
+Y = normal(1, 64, 3)
+IMAGES = normal(2, 16, 6, 6, 2)
 LABELS = Y[:16]
 
 

@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from _numbers import normal
 from jax.test_util import check_grads
 
 from gdfunc import init, models
@@ -18,7 +19,13 @@ SIZES = {
 
 
 def inputs(shape, dtype=jnp.float32):
-    return jax.random.normal(jax.random.key(11), shape, dtype)
+    return normal(11, *shape).astype(dtype)
+
+
+def drawn(model):
+    """Parameters as the model has them."""
+    leaves, structure = jax.tree.flatten(jax.eval_shape(model.init, KEY))
+    return structure.unflatten([(normal(i, *p.shape) / 2).astype(p.dtype) for i, p in enumerate(leaves)])
 
 
 def square(y):
@@ -51,8 +58,8 @@ def unrolled(layers, x, phi, shifts):
 @pytest.mark.parametrize("bias", [True, False])
 def test_an_mlp_is_the_formula_unrolled_in_numpy(case, bias):
     with jax.enable_x64(True):
-        model = models.mlp(SIZES[case], "tanh", biases=init.normal(0.5), bias=bias, dtype=jnp.float64)
-        params = model.init(KEY)
+        model = models.mlp(SIZES[case], "tanh", bias=bias, dtype=jnp.float64)
+        params = drawn(model)
         layers = jax.tree.map(np.asarray, layers_of(params))
         assert [layer["weight"].shape for layer in layers] == list(zip(SIZES[case], SIZES[case][1:], strict=False))
         assert all(("bias" in layer) == bias for layer in layers)
@@ -73,7 +80,7 @@ def test_stacking_changes_no_draw_every_layer_has_a_key_of_its_own():
 
 
 def test_the_parameters_of_equal_widths_are_first_hidden_last():
-    params = models.mlp((64, 100, 100, 100, 10)).init(KEY)
+    params = jax.eval_shape(models.mlp((64, 100, 100, 100, 10)).init, KEY)
     shapes = jax.tree.map(jnp.shape, params, is_leaf=lambda x: hasattr(x, "shape"))
     assert shapes == {
         "first": {"weight": (64, 100), "bias": (100,)},
@@ -84,7 +91,7 @@ def test_the_parameters_of_equal_widths_are_first_hidden_last():
 
 def test_many_runs_of_widths_stay_in_depth_order():
     sizes = tuple(range(3, 20))
-    params = models.mlp(sizes).init(KEY)
+    params = jax.eval_shape(models.mlp(sizes).init, KEY)
     weights = [x for x in jax.tree.leaves(params) if x.ndim >= 2 and x.shape[-2:] != (1, x.shape[-1])]
     assert [w.shape[-1] for w in weights] == list(sizes[1:])
 
@@ -100,7 +107,7 @@ def test_many_runs_of_widths_stay_in_depth_order():
 )
 def test_jit_equals_eager_and_the_dtype_stays(make, shape, dtype):
     model = make(dtype)
-    params = jax.jit(model.init)(KEY)
+    params = drawn(model)
     x = inputs(shape, dtype)
     eager, jitted = model.apply(params, x), jax.jit(model.apply)(params, x)
     assert eager.dtype == jitted.dtype == dtype

@@ -79,9 +79,9 @@ class Updates:
                 yield u
 
     def _one_by_one(self, rule):
-        state = rule.init(steps(self.at)[0][2])
-        for row in steps(self.at):
-            u, state = call_update(rule, row[1], state, row[2], extras(*row))
+        state = rule.init(steps(self.at)[0][0][2])
+        for row, beyond in steps(self.at):
+            u, state = call_update(rule, row[1], state, row[2], beyond)
             yield jax.tree.map(np.asarray, u)
 
     def _compiled(self, rule):
@@ -111,10 +111,11 @@ def stream(at):
 
 @cache
 def steps(at):
-    """The same, a row a step."""
+    """The same, (a row, what goes beyond gradients) a step."""
     inputs = stream(at)
     with at():
-        return [jax.tree.map(lambda x, t=t: x[t], inputs) for t in range(len(inputs[0]))]
+        found = (jax.tree.map(lambda x, t=t: x[t], inputs) for t in range(len(inputs[0])))
+        return [(row, extras(*row)) for row in found]
 
 
 @cache

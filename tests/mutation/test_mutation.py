@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import itertools
 from pathlib import Path
 
 import jax
@@ -12,18 +11,6 @@ from _judge import RECORDS, killed_by
 from _table import MUTANTS, STUDY
 
 RULES = Path(__file__).parents[1] / "rules"
-
-
-_USED = itertools.count(1)
-OFTEN = 8  # rules; their operations are largely the same, and compiled once
-
-
-@pytest.fixture(autouse=True)
-def free_compiled_programs():
-    """A process may map so much memory, and no more: thousands of compiled programs would end it."""
-    yield
-    if next(_USED) % OFTEN == 0:
-        jax.clear_caches()
 
 
 def step_of(name, mutant):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from _numbers import normal
 
 import gdfunc as gd
 from gdfunc import rules
@@ -265,7 +266,7 @@ def test_before_a_rule_scale_minus_one_climbs():
 
 
 def test_centralize_keeps_what_each_output_of_a_flax_kernel_sums_to():
-    kernel, g = jnp.zeros((3, 3, 2, 5)), jax.random.normal(jax.random.key(0), (3, 3, 2, 5))
+    kernel, g = jnp.zeros((3, 3, 2, 5)), normal(0, 3, 3, 2, 5)
     rule = rules.Centralize()
     seen = rule.update(g, rule.init(kernel))[0]
     np.testing.assert_allclose(jnp.sum(seen, axis=(0, 1, 2)), 0, atol=1e-5)
@@ -302,7 +303,7 @@ def test_reduce_on_plateau_waits_for_its_patience_and_then_out_the_cooldown():
 
 def test_no_example_moves_dpsgd_by_more_than_its_bound():
     rule = rules.DPSGD(learning_rate=0.5, max_norm=2.0, noise_multiplier=1.0)
-    examples = jax.random.normal(jax.random.key(1), (8, 5))
+    examples = normal(1, 8, 5)
     p, key = jnp.zeros(5), jax.random.key(2)
     update = lambda e: rule.update(p, rule.init(p), per_example_grads=e, key=key)[0]  # noqa: E731
     other = examples.at[3].set(1e6)

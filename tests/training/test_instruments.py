@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from _numbers import normal
 
 import gdfunc as gd
 from gdfunc import models, rules
@@ -13,8 +14,8 @@ from gdfunc.instruments import GLOBAL_NORM, SETS
 from gdfunc.training import History
 
 MODEL = models.mlp((6, 8, 8, 8, 3), "relu")
-X = jax.random.normal(jax.random.key(1), (24, 6))
-Y = jax.random.normal(jax.random.key(2), (24, 3))
+X = normal(1, 24, 6)
+Y = normal(2, 24, 3)
 START = MODEL.init(jax.random.key(0))
 
 
