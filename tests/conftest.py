@@ -13,13 +13,11 @@ def pytest_configure(config):
         # compiles faster in one piece.
         flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
-    # A second run compiles nothing anew, and a first one less: test files share their single operations. Workers write to
-    # folders of their own: the files are not written atomically.
-    folder = Path(__file__).parents[1] / ".jax_cache" / os.environ.get("PYTEST_XDIST_WORKER", "main")
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # A second run compiles nothing anew, and a first one less: test files share their single operations.
+    jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".jax_cache"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    # A damaged entry is compiled again; it is no fault of the test that meets it.
+    # An entry that another worker has not written to its end is compiled again; it is no fault of the test that meets it.
     config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache:UserWarning")
 
 
