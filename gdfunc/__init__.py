@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         rules as rules,
         schedules as schedules,
         testing as testing,
+        theory as theory,
         training as training,
     )
     from .core import (
@@ -59,6 +60,7 @@ _FOLDERS = (
     "rules",
     "schedules",
     "testing",
+    "theory",
     "training",
 )
 _NAMES = {

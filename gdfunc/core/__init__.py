@@ -11,6 +11,7 @@ from ._activations import (
     selu as selu,
     sigmoid as sigmoid,
     silu as silu,
+    slope_of as slope_of,
     tanh as tanh,
 )
 from ._by_path import by_path as by_path
@@ -33,6 +34,11 @@ from ._fields import (
     pytree_dataclass as pytree_dataclass,
 )
 from ._files import write_atomically as write_atomically
+from ._gaussian import (
+    gaussian_mean as gaussian_mean,
+    gaussian_nodes as gaussian_nodes,
+    gaussian_pair_mean as gaussian_pair_mean,
+)
 from ._lift import ArrayRule as ArrayRule, TreeRule as TreeRule
 from ._loss import trace_loss as trace_loss
 from ._masked import masked as masked

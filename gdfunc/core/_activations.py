@@ -127,3 +127,8 @@ def activation(which: str | Activation, **settings: Any) -> Activation:
             raise did_you_mean("activation", which, _ACTIVATIONS)
         which = _ACTIVATIONS[which]
     return partial(which, **settings) if settings else which
+
+
+def slope_of(phi: Activation) -> Activation:
+    """The derivative of an elementwise function, as a function of an array."""
+    return lambda x: jax.jvp(phi, (x,), (jnp.ones_like(x),))[1]

@@ -4,12 +4,9 @@ import numpy as np
 from jax.core import eval_context
 
 from .. import core
+from ..core import gaussian_nodes
 
-# The midpoint rule: a smooth integrand that dies out is summed to rounding. No node lies on 0, where activations have
-# their kinks and jumps, and for relu and leaky_relu the two halves are even functions: nothing is lost there either.
-_STEP = 1e-3
-_NODES = (np.arange(-12_000, 12_000) + 0.5) * _STEP
-_WEIGHTS = _STEP * np.exp(-(_NODES**2) / 2) / np.sqrt(2 * np.pi)
+_NODES, _WEIGHTS = gaussian_nodes(0.0, 1.0, np)
 
 
 def gain(activation: str | core.Activation) -> float:
@@ -26,7 +23,7 @@ def gain(activation: str | core.Activation) -> float:
         activation: a name that `gdfunc.core.activation` knows, or an elementwise function of an array.
 
     Returns:
-        g > 0, a Python float, good to 1e-12 unless the function has kinks or jumps away from 0.
+        g > 0, a Python float, good to 1e-12 unless the function has kinks or jumps other than `core.gaussian_nodes` knows.
 
     Raises:
         ValueError: on an unknown name, or where the second moment is zero, infinite or being traced.

@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 
 from ...core import Paper, Record, Twin
-from .. import _named as named, _variance_scaling as scaling
-from ._common import GLOROT, HE, KERNEL, cut_normals, draws_differ, normals, uniforms
+from .. import _critical as critical, _named as named, _variance_scaling as scaling
+from ._common import GLOROT, HE, KERNEL, NO_OPTAX, cut_normals, draws_differ, normals, uniforms
 
 _LECUN = Paper(
     "LeCun, Bottou, Orr & Müller",
@@ -13,6 +13,14 @@ _LECUN = Paper(
     "Efficient BackProp",
     "Neural Networks: Tricks of the Trade",
     "https://doi.org/10.1007/3-540-49430-8_2",
+)
+
+_SCHOENHOLZ = Paper(
+    "Schoenholz, Gilmer, Ganguli & Sohl-Dickstein",
+    2017,
+    "Deep information propagation",
+    "ICLR",
+    "https://arxiv.org/abs/1611.01232",
 )
 
 _UNIT = {
@@ -42,6 +50,25 @@ _SECOND_MOMENT = {"relu": 0.5, "leaky_relu": (1 + 0.01**2) / 2, "identity": 1.0}
 
 def _he(key, shape, dtype, distribution, activation="relu", fan="in"):
     return _scaled(key, shape, dtype, _SECOND_MOMENT[activation] ** -0.5, fan, distribution)
+
+
+def _critical_weight_variance(activation, bias_variance=0.0):
+    """By the trapezoidal rule and bisection; at q = 0 the slope is phi'(0)."""
+    phi, slope = {
+        "tanh": (np.tanh, lambda z: np.cosh(z) ** -2.0),
+        "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) + (z == 0) / 2),
+    }[activation]
+    z = np.linspace(-9, 9, 20_001)
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * (18 / 20_000)
+    weight = lambda q: 1 / np.sum(slope(math.sqrt(q) * z) ** 2 * density)  # noqa: E731
+    if bias_variance == 0:
+        return {"tanh": 1.0, "relu": 2.0}[activation]
+    low, high = 1e-3, 10.0
+    for _ in range(60):
+        q = (low + high) / 2
+        bias = q - weight(q) * np.sum(phi(math.sqrt(q) * z) ** 2 * density)
+        low, high = (q, high) if bias < bias_variance else (low, q)
+    return weight(q)
 
 
 def _jax_scaling(gain: float, fan: str, distribution: str) -> dict[str, Any]:
@@ -142,6 +169,26 @@ VARIANCE_SCALING = (
         example=KERNEL,
         curried=True,
         transcription=lambda *draw, gain=1.0: _scaled(*draw, gain=gain, fan="average", distribution="uniform"),
+    ),
+    Record(
+        "critical",
+        "variance scaling",
+        (_SCHOENHOLZ,),
+        critical.critical,
+        twins=(
+            _variance_scaling_twin(
+                lambda activation, bias_variance: {
+                    "scale": _critical_weight_variance(activation, bias_variance),
+                    "mode": "fan_in",
+                    "distribution": "normal",
+                }
+            ),
+        ),
+        no_twin={"torch": "torch.nn.init has gains by name, and none for a depth", **NO_OPTAX},
+        settings=({"activation": "tanh"}, {"activation": "tanh", "bias_variance": 0.05}, {"activation": "relu"}),
+        example=KERNEL,
+        curried=True,
+        transcription=lambda *draw, **settings: _scaled(*draw, gain=_critical_weight_variance(**settings) ** 0.5),
     ),
     Record(
         "he_normal",
