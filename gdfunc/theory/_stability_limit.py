@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.core import eval_context
 
-from ..core import Rule, call_update
+from ..core import Rule, Transformation, call_update
 
 _LATE = 2**15  # steps: corrections of a start at zero have passed
 _DECADES = (-4, 4)  # of curvature times the first-order limit, searched for the end of stability
@@ -37,13 +37,16 @@ def stability_limit(rule: Any, step: Any = 0) -> Array:
         large: a sign's step does not shrink with the gradient. Differentiable in the rule's numbers.
 
     Raises:
-        ValueError: where the rule needs more than gradients and parameters.
+        ValueError: where it is no rule, or needs more than gradients and parameters.
     """
+    if not isinstance(rule, Transformation) or isinstance(rule, type):
+        raise ValueError(f"stability_limit needs a rule (an object with init and update), and was given {rule!r}")
     if needs := set(getattr(rule, "needs", ())) - {"params"}:
         raise ValueError(
             f"stability_limit needs a rule of gradients and parameters alone, and {rule!r} needs {sorted(needs)}"
         )
-    now = rule.at(step) if isinstance(rule, Rule) else rule
+    has_fields = lambda x: isinstance(x, Rule) and bool(x._fields)  # noqa: E731
+    now = jax.tree.map(lambda x: x.at(step) if has_fields(x) else x, rule, is_leaf=has_fields)  # the parts of a chain
     odd = _turns(now)
     held, structure = jax.tree.flatten(_rest(now, odd))
 

@@ -83,11 +83,17 @@ def test_it_is_differentiable_maps_and_reads_schedules():
         jax.jit(jax.vmap(lambda eta: stability_limit(rules.Adam(eta))))(etas), 38 / etas, rtol=2e-7
     )
     scheduled = rules.SGD(schedules.Exponential(0.2, 0.5, 1))
-    np.testing.assert_allclose([stability_limit(scheduled, t) for t in (0, 1)], [10, 20], rtol=1e-7)
+    chained = gd.chain(gd.clipping.ClipByGlobalNorm(1.0), scheduled)
+    for rule in (scheduled, chained):
+        np.testing.assert_allclose([stability_limit(rule, t) for t in (0, 1)], [10, 20], rtol=1e-7)
 
 
 def test_a_rule_without_a_limit_has_none():
     assert np.isnan(stability_limit(rules.SignSGD(ETA)))
     assert np.isnan(stability_limit(rules.Lion(ETA)))
+    with pytest.raises(
+        ValueError, match=r"stability_limit needs a rule \(an object with init and update\), and was given 'sgd'"
+    ):
+        stability_limit("sgd")
     with pytest.raises(ValueError, match="needs a rule of gradients and parameters alone, and PolyakSGD"):
         stability_limit(rules.PolyakSGD())
