@@ -91,6 +91,7 @@ def test_it_is_differentiable_maps_and_reads_schedules():
 def test_a_rule_without_a_limit_has_none():
     assert np.isnan(stability_limit(rules.SignSGD(ETA)))
     assert np.isnan(stability_limit(rules.Lion(ETA)))
+    assert np.isnan(stability_limit(rules.Scale(ETA)))  # uphill: no minimum holds it
     with pytest.raises(
         ValueError, match=r"stability_limit needs a rule \(an object with init and update\), and was given 'sgd'"
     ):
