@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,40 @@ from jax.core import Tracer
 Initialiser: TypeAlias = Callable[..., Array]  # init(key, shape, dtype=jnp.float32) -> Array
 
 
-def initialiser(who: str, draw: Callable[..., Array], dimensions: tuple[int, float] = (0, math.inf)) -> Initialiser:
+class Law(NamedTuple):
+    """How weights are distributed, as far as theory asks.
+
+    Attributes:
+        variance: shape -> the mean square of an entry, whose mean is 0.
+        orthogonal: whether they are a random rotation, times a number; otherwise entries are independent.
+    """
+
+    variance: Callable[[Sequence[int]], Any]
+    orthogonal: bool = False
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What `initialiser` makes."""
+
+    who: str
+    draw: Callable[..., Array]
+    dimensions: tuple[int, float]
+    law: Law | None
+
+    def __call__(self, key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+        shape, (low, high) = tuple(shape), self.dimensions
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise ValueError(f"{self.who} needs a real floating-point dtype, and was given {jnp.dtype(dtype).name}")
+        if not low <= len(shape) <= high or (low and 0 in shape):
+            needed = f"{low}" if low == high else f"{low} or more"
+            raise ValueError(f"{self.who} needs a shape of {needed} dimensions, none of them 0, and was given {shape}")
+        return self.draw(key, shape, jnp.promote_types(dtype, jnp.float32)).astype(dtype)
+
+
+def initialiser(
+    who: str, draw: Callable[..., Array], dimensions: tuple[int, float] = (0, math.inf), law: Law | None = None
+) -> Initialiser:
     """`draw(key, shape, dtype)` with its arguments checked.
 
     16-bit parameters are drawn in float32 and rounded. `jax.random` itself draws in the dtype asked for, and in bfloat16
@@ -24,19 +58,9 @@ def initialiser(who: str, draw: Callable[..., Array], dimensions: tuple[int, flo
         who: the initialiser's name, for errors.
         draw: the formula.
         dimensions: the fewest and the most dimensions that a shape may have.
+        law: of the entries, where they are random and their mean is 0.
     """
-    low, high = dimensions
-
-    def init(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
-        shape = tuple(shape)
-        if not jnp.issubdtype(dtype, jnp.floating):
-            raise ValueError(f"{who} needs a real floating-point dtype, and was given {jnp.dtype(dtype).name}")
-        if not low <= len(shape) <= high or (low and 0 in shape):
-            needed = f"{low}" if low == high else f"{low} or more"
-            raise ValueError(f"{who} needs a shape of {needed} dimensions, none of them 0, and was given {shape}")
-        return draw(key, shape, jnp.promote_types(dtype, jnp.float32)).astype(dtype)
-
-    return init
+    return _Drawn(who, draw, dimensions, law)
 
 
 def check_number(who: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> None:

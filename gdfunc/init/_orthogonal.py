@@ -3,8 +3,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
-from ._common import Initialiser, check_number, initialiser
+from ._common import Initialiser, Law, check_number, initialiser
 
 
 def orthogonal(gain: Any = 1.0) -> Initialiser:
@@ -30,11 +31,18 @@ def orthogonal(gain: Any = 1.0) -> Initialiser:
     def draw(key, shape, dtype):
         rows, columns = math.prod(shape[:-1]), shape[-1]
         z = jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype)
-        q, r = jnp.linalg.qr(z)
+        q, r = _qr(z)
         q = q * jnp.sign(jnp.diagonal(r))
         return gain * (q if rows >= columns else q.T).reshape(shape)
 
-    return initialiser("orthogonal", draw, dimensions=(2, math.inf))
+    law = Law(lambda shape: gain**2 / max(math.prod(shape[:-1]), shape[-1]), orthogonal=True)
+    return initialiser("orthogonal", draw, (2, math.inf), law)
+
+
+# One matrix after the other: on CPUs, jaxlib 0.10.2's batched QR waits for ever where a program has several of them at once.
+@jax.custom_batching.sequential_vmap
+def _qr(z: Array) -> tuple[Array, Array]:
+    return jnp.linalg.qr(z)
 
 
 def identity(gain: Any = 1.0) -> Initialiser:

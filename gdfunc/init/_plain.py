@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from ._common import Initialiser, check_number, initialiser
+from ._common import Initialiser, Law, check_number, initialiser
 
 # The standard deviation of a standard normal cut at +-2: sqrt(1 - 4 pdf(2) / (2 cdf(2) - 1)).
 TRUNCATED_STD = 0.8796256610342398
@@ -51,7 +51,9 @@ def constant(value: Any) -> Initialiser:
         ValueError: where the value is not a finite number.
     """
     check_number("constant", "value", value)
-    return initialiser("constant", lambda key, shape, dtype: jnp.full(shape, value, dtype))
+    draw = lambda key, shape, dtype: jnp.full(shape, value, dtype)  # noqa: E731
+    zero = not isinstance(value, Tracer) and value == 0
+    return initialiser("constant", draw, law=Law(lambda shape: 0.0) if zero else None)
 
 
 def normal(std: Any = 0.01) -> Initialiser:
@@ -69,7 +71,8 @@ def normal(std: Any = 0.01) -> Initialiser:
         ValueError: where std is negative.
     """
     check_number("normal", "std", std, low=0)
-    return initialiser("normal", lambda key, shape, dtype: std * standard_normal(key, shape, dtype))
+    draw = lambda key, shape, dtype: std * standard_normal(key, shape, dtype)  # noqa: E731
+    return initialiser("normal", draw, law=Law(lambda shape: std**2))
 
 
 def truncated_normal(std: Any = 0.01) -> Initialiser:
@@ -90,7 +93,7 @@ def truncated_normal(std: Any = 0.01) -> Initialiser:
     """
     check_number("truncated_normal", "std", std, low=0)
     draw = lambda key, shape, dtype: std * standard_truncated_normal(key, shape, dtype)  # noqa: E731
-    return initialiser("truncated_normal", draw)
+    return initialiser("truncated_normal", draw, law=Law(lambda shape: std**2))
 
 
 def uniform(low: Any = -0.01, high: Any = 0.01) -> Initialiser:
@@ -112,4 +115,6 @@ def uniform(low: Any = -0.01, high: Any = 0.01) -> Initialiser:
     check_number("uniform", "high", high)
     if not isinstance(low, Tracer) and not isinstance(high, Tracer) and low > high:
         raise ValueError(f"uniform needs low <= high, and was given low={low!r} and high={high!r}")
-    return initialiser("uniform", lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, low, high))
+    draw = lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, low, high)  # noqa: E731
+    centred = not isinstance(low, Tracer) and not isinstance(high, Tracer) and low == -high
+    return initialiser("uniform", draw, law=Law(lambda shape: high**2 / 3) if centred else None)

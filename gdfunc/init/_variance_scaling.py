@@ -2,7 +2,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from ._common import Initialiser, check_choice, check_number, initialiser
+from ._common import Initialiser, Law, check_choice, check_number, initialiser
 from ._plain import standard_normal, standard_truncated_normal, standard_uniform
 
 Fan = Literal["in", "out", "average"]
@@ -66,4 +66,4 @@ def scaled(who: str, gain: Any, fan: str, distribution: str) -> Initialiser:
         std = gain / math.sqrt(n)
         return std * _DRAWS[distribution](key, shape, dtype)
 
-    return initialiser(who, draw, dimensions=(2, math.inf))
+    return initialiser(who, draw, (2, math.inf), Law(lambda shape: gain**2 / fans(shape)[fan]))

@@ -1,7 +1,7 @@
 """Models: small networks as pure functions of their parameters, built so that every layer's signals can be seen."""
 
 from ._mlp import deep_linear as deep_linear, mlp as mlp
-from ._model import Model as Model
+from ._model import Layer as Layer, Model as Model
 from ._rnn import rnn as rnn
 from ._signals import (
     LayerArrays as LayerArrays,

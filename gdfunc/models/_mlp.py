@@ -9,7 +9,7 @@ from jax import Array
 from .. import core, init as initialisers
 from ..core import Tree
 from ..init import Initialiser
-from ._model import Model, check_input, check_own_params, check_sizes
+from ._model import Layer, Model, check_input, check_own_params, check_sizes
 
 
 def mlp(
@@ -135,7 +135,9 @@ def _layers(who, sizes, activation, weights, biases, bias, dtype) -> Model:
 
     needed = jax.eval_shape(init, jax.random.key(0))
     # What `apply` drops of the trace, the compiler drops too: the memory is the same (measured on 200 layers).
-    return Model(init, lambda params, x: trace_layers(params, x)[0], trace_layers=trace_layers)
+    phis = (*[phi] * (len(shapes) - 1), core.activation("identity"))
+    made = tuple(Layer(shape, f, weights, biases if bias else None) for shape, f in zip(shapes, phis, strict=True))
+    return Model(init, lambda params, x: trace_layers(params, x)[0], trace_layers=trace_layers, layers=made)
 
 
 def _blocks(shapes: tuple[tuple[int, int], ...]) -> dict[str, tuple[int, int]]:

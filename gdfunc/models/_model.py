@@ -2,13 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..core import Tree, check_alike
+from ..core import Activation, Tree, check_alike
+from ..init import Initialiser
+
+
+class Layer(NamedTuple):
+    """A layer z = a W + b of a network, as it is made."""
+
+    shape: tuple[int, int]  # (in, out)
+    activation: Activation  # phi, of z; the identity after the last layer
+    weights: Initialiser
+    biases: Initialiser | None  # None: there are none
 
 
 @dataclass(frozen=True)
@@ -22,12 +32,14 @@ class Model:
             `shifts[block]` added to the block's pre-activations; None for a model that has no layers to show.
         trace_states: `trace_states(params, x, shifts=None) -> (output, states)` of a recurrent model: (time, batch, width), with
             `shifts` added to the states; None for others.
+        layers: each `Layer` in depth order; none for a model that is more than one layer after the other.
     """
 
     init: Callable[[Array], Tree]
     apply: Callable[[Tree, Array], Array]
     trace_layers: Callable[..., tuple[Array, Any]] | None = None
     trace_states: Callable[..., tuple[Array, Any]] | None = None
+    layers: tuple[Layer, ...] = ()
 
 
 def check_input(who: str, x: Any, shape: tuple[str | int, ...]) -> Array:

@@ -14,4 +14,5 @@ from ._mean_field import (
     correlation_slope as correlation_slope,
     length_map as length_map,
 )
+from ._predict import Expected as Expected, Prediction as Prediction, predict as predict
 from ._stability_limit import stability_limit as stability_limit

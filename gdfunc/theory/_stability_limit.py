@@ -5,11 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.core import eval_context
 
-from ..core import Rule, Transformation, call_update
+from ._linear_map import linear_map, log_radius
 
-_LATE = 2**15  # steps: corrections of a start at zero have passed
 _DECADES = (-4, 4)  # of curvature times the first-order limit, searched for the end of stability
 _POINTS = 161
 
@@ -39,26 +37,9 @@ def stability_limit(rule: Any, step: Any = 0) -> Array:
     Raises:
         ValueError: where it is no rule, or needs more than gradients and parameters.
     """
-    if not isinstance(rule, Transformation) or isinstance(rule, type):
-        raise ValueError(f"stability_limit needs a rule (an object with init and update), and was given {rule!r}")
-    if needs := set(getattr(rule, "needs", ())) - {"params"}:
-        raise ValueError(
-            f"stability_limit needs a rule of gradients and parameters alone, and {rule!r} needs {sorted(needs)}"
-        )
-    has_fields = lambda x: isinstance(x, Rule) and bool(x._fields)  # noqa: E731
-    now = jax.tree.map(lambda x: x.at(step) if has_fields(x) else x, rule, is_leaf=has_fields)  # the parts of a chain
-    odd = _turns(now)
-    held, structure = jax.tree.flatten(_rest(now, odd))
-
-    def move(x: Array, h: Any) -> Array:
-        moving = iter(x[1:])
-        state = structure.unflatten([next(moving) if turns else y for y, turns in zip(held, odd, strict=True)])
-        u, after = call_update(now, h * x[0], state, x[0], {})
-        return jnp.stack([x[0] + u, *(y for y, turns in zip(jax.tree.leaves(after), odd, strict=True) if turns)])
-
-    rest = jnp.zeros(1 + sum(odd))
-    grows = lambda h: _log_radius(jax.jacobian(move)(rest, h))  # noqa: E731
-    unit = jnp.abs(jax.jacobian(lambda h: jax.jacobian(move)(rest, h)[0, 0])(0.0))  # of a gradient on the parameter
+    found = linear_map("stability_limit", rule, step)
+    grows = lambda h: log_radius(found.on_parabola(h))  # noqa: E731
+    unit = jnp.abs(found.of_gradient()[0])
     logs = jnp.linspace(*_DECADES, _POINTS) - jnp.log10(unit)
     over = jax.vmap(lambda log: grows(10**log))(logs) > 1e-6
     first = jnp.argmax(over)
@@ -72,50 +53,3 @@ def stability_limit(rule: Any, step: Any = 0) -> Array:
     h = lax.stop_gradient(10 ** lax.fori_loop(0, 50, halve, (low, high))[1])
     h = h - grows(h) / lax.stop_gradient(jax.grad(grows)(h))  # the implicit function's derivative
     return jnp.where(jnp.any(over) & (first > 0), h, jnp.nan)
-
-
-def _turns(rule: Any) -> list[bool]:
-    """Which parts of a rule's memory change sign with the gradient."""
-    rule = jax.tree.map(lambda x: x if callable(x) else 0.5, rule)
-    with eval_context():
-        up, down = (jax.tree.leaves(_after(rule, rule.init(jnp.zeros(())), g)) for g in (1.0, -1.0))
-        return [bool(x != y) for x, y in zip(up, down, strict=True)]
-
-
-def _rest(rule: Any, odd: list[bool]) -> Any:
-    """A rule's state at rest in a minimum, late in the run: momentum at 0, clocks run down, averages of squares held at 1."""
-    late = lax.fori_loop(0, _LATE, lambda _, state: _after(rule, state, 0.0), rule.init(jnp.zeros(())))
-    seen, structure = jax.tree.flatten(_after(rule, late, 1.0))
-    clocks = jax.tree.leaves(_after(rule, late, 0.0))
-    held = [
-        jnp.zeros_like(x) if turns else jnp.where(x == y, x, 1) for x, y, turns in zip(seen, clocks, odd, strict=True)
-    ]
-    held = [x.astype(y.dtype) for x, y in zip(held, seen, strict=True)]
-    # An average that forgets a share of itself is held where the update leaves it at 1.
-    left = jax.tree.leaves(_after(rule, structure.unflatten(held), 0.0))
-    average = [
-        (x != y) & ~jnp.asarray(turns) & (z != 0) for x, y, z, turns in zip(seen, clocks, left, odd, strict=True)
-    ]
-    return structure.unflatten(
-        [
-            jnp.where(is_one, x / jnp.where(is_one, y, 1), x).astype(x.dtype)
-            for x, y, is_one in zip(held, left, average, strict=True)
-        ]
-    )
-
-
-def _after(rule: Any, state: Any, g: Any) -> Any:
-    return call_update(rule, jnp.asarray(g, jnp.zeros(()).dtype), state, jnp.zeros(()), {})[1]
-
-
-def _log_radius(a: Array) -> Array:
-    r"""$\log \rho(A) = \lim \log \lVert A^n \rVert / n$, at n = 2**24, by squaring."""
-
-    def square(carry: tuple[Array, Array], weight: Array) -> tuple[tuple[Array, Array], None]:
-        a, total = carry
-        size = jnp.linalg.norm(a)
-        a = a / size
-        return (a @ a, total + weight * jnp.log(size)), None
-
-    (_, total), _ = lax.scan(square, (a, jnp.zeros(())), 0.5 ** jnp.arange(24.0))
-    return total

@@ -15,12 +15,13 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = {
     "core": 0,
     **dict.fromkeys(("schedules", "losses", "init", "data", "gradients"), 1),
-    **dict.fromkeys(("rules", "clipping", "models", "theory"), 2),
-    **dict.fromkeys(("parity", "instruments", "interop"), 3),
-    **dict.fromkeys(("training", "testing", "diagnosis"), 4),
-    "sweeps": 5,
-    "report": 6,
-    "cli": 7,
+    **dict.fromkeys(("rules", "clipping", "models"), 2),
+    "theory": 3,
+    **dict.fromkeys(("parity", "instruments", "interop"), 4),
+    **dict.fromkeys(("training", "testing", "diagnosis"), 5),
+    "sweeps": 6,
+    "report": 7,
+    "cli": 8,
 }
 # library -> folder -> whether it may be imported inside functions only. Tyro's words stand in the annotations of the
 # verbs, in a file that `import gdfunc.cli` does not load; torch in the records of what was recorded.

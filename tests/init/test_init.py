@@ -1,6 +1,8 @@
 import importlib
 import inspect
 import math
+import subprocess
+import sys
 
 import chex
 import flax.linen as nn
@@ -203,6 +205,19 @@ def test_pytorchs_table_differs_where_the_docstring_says():
 
 
 # ---- Matrices.
+
+
+MANY_TURNS = """
+import jax
+from gdfunc import init, models
+model = models.mlp((20, 40, 80, 80, 40, 40, 10), "tanh", init.orthogonal())
+jax.block_until_ready(jax.jit(jax.vmap(model.init))(jax.random.split(jax.random.key(0), 40)))
+"""
+
+
+def test_many_orthogonal_networks_are_drawn_at_once():
+    # In a process of its own: jaxlib's batched QR, several at once, never returns.
+    subprocess.run([sys.executable, "-c", MANY_TURNS], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (96, 32), (32, 96), (3, 3, 8, 16)])
