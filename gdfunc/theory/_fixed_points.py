@@ -48,7 +48,7 @@ def _fixed_length(phi: core.Activation, weight_variance: Any, bias_variance: Any
     logs = way * jnp.linspace(0, _DECADES, _POINTS)  # away from 1, in the direction in which the length moves
     moves_on = lambda log: over(10**log) * way > rounding  # noqa: E731
     first = jnp.argmin(jax.vmap(moves_on)(logs))
-    q = 10 ** _bisect(moves_on, logs[jnp.maximum(first - 1, 0)], logs[first])
+    q = 10 ** bisect(moves_on, logs[jnp.maximum(first - 1, 0)], logs[first])
     # Where the length moves ever more slowly and never settles, it seems to by rounding; or every length stays, 1 too.
     flat = jnp.abs(jax.grad(over)(q) * q) <= 100 * rounding
     settled = jnp.where(flat, 1, _newton(over, q))
@@ -77,7 +77,7 @@ def fixed_correlation(activation: str | core.Activation, weight_variance: Any, b
 def _fixed_correlation(phi: core.Activation, weight_variance: Any, bias_variance: Any) -> Array:
     q, known = _settled(phi, weight_variance, bias_variance)
     part = lambda c: correlation_map(phi, c, q, weight_variance, bias_variance) > c  # noqa: E731
-    c = _bisect(part, jnp.zeros(()), jnp.asarray(1 - 1e-5))
+    c = bisect(part, jnp.zeros(()), jnp.asarray(1 - 1e-5))
     return jnp.where(known, jnp.where(chi(phi, q, weight_variance) <= 1, 1, c), jnp.nan)
 
 
@@ -148,7 +148,7 @@ def _settled(phi: core.Activation, weight_variance: Any, bias_variance: Any) -> 
     return jnp.where(known, q, 1), known
 
 
-def _bisect(before: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def bisect(before: Callable[[Array], Array], low: Array, high: Array) -> Array:
     """The place between `low` and `high` up to which `before` holds."""
 
     def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
