@@ -9,6 +9,7 @@ import pytest
 from _numbers import normal
 
 from gdfunc import theory
+from gdfunc.core import gaussian_pair_mean
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +79,11 @@ def test_dropout_keeps_two_passes_of_one_input_apart_at_any_depth():
         q = theory.fixed_length("tanh", weights / keep, biases)
         c = float(theory.dropout_correlation("tanh", q, weights, biases, keep))
         assert 0 < c < 1 - (1 - keep) / 2
+        apart = theory.dropout_correlation(
+            "tanh", 2 * q, weights, biases, keep
+        )  # of another length than the layers keep
+        both = weights * gaussian_pair_mean(jnp.tanh, (2 * q, 2 * q), apart) + biases
+        assert float(both / theory.length_map("tanh", 2 * q, weights / keep, biases)) == pytest.approx(float(apart))
         # The fixed point of the network's own recursion.
         seen = 0.3
         for _ in range(300):

@@ -47,12 +47,8 @@ def test_95_percent_of_what_networks_show_lies_within_the_stated_spread():
     assert min(shares.values()) >= 0.9, shares  # one cell's layers stray together
 
 
-@pytest.mark.parametrize(
-    ("activation", "weights", "biases"),
-    [("relu", init.he_normal("relu"), None), ("tanh", init.variance_scaling(1.5), init.normal(0.7))],
-)
-def test_the_spread_is_not_wider_than_networks_are(activation, weights, biases):
-    model = models.mlp((20, *[60] * 19, 10), activation, weights, biases)
+def test_the_spread_is_not_wider_than_networks_are():
+    model = models.mlp((20, *[60] * 19, 10), "relu")
     x = jnp.ones((1, 20))
     look = lambda key: models.layer_signals(model, model.init(key), x, jnp.sum).pre_activation  # noqa: E731
     seen = np.log(jax.jit(jax.vmap(look))(jax.random.split(jax.random.key(0), 2000)))
@@ -62,7 +58,7 @@ def test_the_spread_is_not_wider_than_networks_are(activation, weights, biases):
 
 def test_means_variances_and_what_forward_and_back_share_are_those_of_the_walk():
     """Given the layer below, units are independent: the walk of averages over 100 of them, 20,000 times."""
-    gain, n, depth, draw = 1.5, 100, 10, np.random.default_rng(0)
+    gain, n, depth, draw = 1.0, 100, 20, np.random.default_rng(0)
     log_q = np.full(20_000, 2 * np.log(gain))
     lengths, factors = [log_q], []
     for _ in range(depth - 1):
@@ -79,7 +75,7 @@ def test_means_variances_and_what_forward_and_back_share_are_those_of_the_walk()
     for seen, each in ((back, found.gradient), (of_activation, found.activation)):
         typical, std = np.log(each.typical[: depth - 1]), each.log_std[: depth - 1]
         np.testing.assert_allclose((seen.mean(1) - typical) / std, 0, atol=0.03)
-        np.testing.assert_allclose(seen.std(1) / std, 1, atol=0.03)
+        np.testing.assert_allclose(seen.std(1) / std, 1, atol=0.05)  # of first order: 20 layers, 100 wide
 
 
 def test_relus_logarithms_are_those_of_hanin_and_nica():
@@ -118,6 +114,19 @@ def test_orthogonal_weights_leave_a_linear_network_nothing_to_chance():
     for each in found:
         np.testing.assert_allclose(each.typical, 1, rtol=1e-5)
         np.testing.assert_allclose(each.log_std, 0, atol=1e-3)
+
+
+def test_biases_take_no_part_in_the_chance_of_weights():
+    with jax.enable_x64(True):
+        model = models.mlp((10, 50, 10**6, 10), "tanh", init.variance_scaling(1.0), init.normal(0.7))
+        found = theory.predict(model)
+        z = np.linspace(-12, 12, 200_001)
+        q = 1.49  # of the first layer
+        density = np.exp(-(z**2) / 2 / q) / np.sum(np.exp(-(z**2) / 2 / q))
+        squares, fourths = (np.sum(density * np.tanh(z) ** k) for k in (2, 4))
+        # Var tanh^2 / 50 of the variance that the weights make, beside 0.49 of the biases.
+        chance = (fourths - squares**2) / 50 / (squares + 0.49) ** 2
+        np.testing.assert_allclose(found.pre_activation.log_std[1] ** 2, chance + 2 / 10**6, rtol=1e-5)
 
 
 def test_orthogonal_projections_leave_to_chance_what_they_drop():
