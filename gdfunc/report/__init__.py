@@ -4,7 +4,14 @@ from ._backward import backward_figure as backward_figure, backward_page as back
 from ._dashboard import watch as watch
 from ._deviations import certified as certified, deviations as deviations, deviations_page as deviations_page
 from ._diagnosis import diagnosis as diagnosis
-from ._experiment import Claim as Claim, Lab as Lab, run_experiment as run_experiment
+from ._experiment import (
+    Claim as Claim,
+    Lab as Lab,
+    experiment as experiment,
+    run_experiment as run_experiment,
+    show_claims as show_claims,
+)
+from ._experiments_page import experiments_page as experiments_page
 from ._explain import Explanation as Explanation, explain as explain
 from ._figures import (
     COLOURS as COLOURS,

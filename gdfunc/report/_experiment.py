@@ -109,6 +109,43 @@ class Lab:
         print(message, file=sys.stderr, flush=True)
 
 
+def experiment(main: Callable[[Lab], None], out: Path, *, quick: bool = False, mutate: bool = False) -> dict[str, Any]:
+    """Runs `main`, and writes its pictures and its record.
+
+    Args:
+        main: takes a `Lab`; its module's docstring says what it is about.
+        out: the folder for pictures and the record.
+        quick: a shorter version with the same claims.
+        mutate: break the thing that the claims depend on.
+
+    Returns:
+        The record, as JSON has it: among others `claims`, `pictures`, `seconds`, and `holds`, False where a claim
+        does not or none was made.
+    """
+    module = sys.modules[main.__module__]
+    lab = Lab(Path(module.__file__ or "experiment.py").stem, quick, mutate, out)
+    started = time.perf_counter()
+    with style():
+        main(lab)
+    record = {
+        "schema": 1,
+        "experiment": lab.name,
+        "about": (module.__doc__ or "").split("\n\n")[0].replace("\n", " "),
+        "quick": quick,
+        "mutate": mutate,
+        "seconds": round(time.perf_counter() - started, 1),
+        "versions": versions(),
+        "claims": [{**asdict(claim), "holds": claim.holds} for claim in lab.claims],
+        "holds": bool(lab.claims) and all(claim.holds for claim in lab.claims),
+        "pictures": [path.name for path in lab.pictures],
+        "data": lab.data,
+    }
+    record = _plain(record)
+    encoded = json.dumps(record, indent=1, allow_nan=False)
+    write_atomically(lab.out / f"{lab.name}.json", lambda file: file.write(encoded.encode()))
+    return record
+
+
 def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -> int:
     """Reads `--quick`, `--mutate`, `--out` and `--json`, runs `main`, prints the table and writes the record.
 
@@ -137,33 +174,31 @@ def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -
     quick, mutate, out, as_json = tyro.cli(
         options, args=argv, prog=path.name, description=about, config=(tyro.conf.FlagCreatePairsOff,)
     )
-    lab = Lab(path.stem, quick, mutate, out or Path("results") / path.stem)
-    started = time.perf_counter()
-    with style():
-        main(lab)
-    record = {
-        "schema": 1,
-        "experiment": lab.name,
-        "quick": quick,
-        "mutate": mutate,
-        "seconds": round(time.perf_counter() - started, 1),
-        "versions": versions(),
-        "claims": [{**asdict(claim), "holds": claim.holds} for claim in lab.claims],
-        "pictures": [path.name for path in lab.pictures],
-        "data": lab.data,
-    }
-    encoded = json.dumps(_plain(record), indent=1, allow_nan=False)
-    kept = write_atomically(lab.out / f"{lab.name}.json", lambda file: file.write(encoded.encode()))
-    held = sum(claim.holds for claim in lab.claims)
+    out = out or Path("results") / path.stem
+    record = experiment(main, out, quick=quick, mutate=mutate)
     if as_json:
-        print(encoded)
+        print(json.dumps(record, indent=1, allow_nan=False))
     else:
-        columns = ("claim", "predicted", "measured", "tolerance", "verdict", "source")
-        show(table(lab.name.replace("_", " "), columns, [claim.cells for claim in lab.claims]), width=160)
-        print(f"\n{held} of {len(lab.claims)} claims hold{', with one thing broken on purpose' if mutate else ''}.")
-        for picture in [*lab.pictures, kept]:
-            print(f"  {picture}")
-    return 0 if lab.claims and held == len(lab.claims) else 1
+        show_claims(record)
+        for name in [*record["pictures"], f"{record['experiment']}.json"]:
+            print(f"  {out / name}")
+    return 0 if record["holds"] else 1
+
+
+def show_claims(record: dict[str, Any]) -> None:
+    """A record's claims, as a table in the terminal."""
+    claims = claims_of(record)
+    columns = ("claim", "predicted", "measured", "tolerance", "verdict", "source")
+    show(table(record["experiment"].replace("_", " "), columns, [claim.cells for claim in claims]), width=160)
+    held = sum(claim.holds for claim in claims)
+    print(f"\n{held} of {len(claims)} claims hold{', with one thing broken on purpose' if record['mutate'] else ''}.")
+
+
+def claims_of(record: dict[str, Any]) -> list[Claim]:
+    """The claims of a record."""
+    number_of = ("predicted", "measured")
+    given = ({k: v for k, v in each.items() if k != "holds"} for each in record["claims"])
+    return [Claim(**{k: float(v) if k in number_of else v for k, v in each.items()}) for each in given]
 
 
 def _plain(x: Any) -> Any:
