@@ -21,14 +21,14 @@ HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in HERE.glob("[!_]*.py"))
 
 
-def run(name: str, quick: bool, out: Path) -> dict[str, Any]:
+def run(name: str, quick: bool, seed: int, out: Path) -> dict[str, Any]:
     """An experiment's record; one that breaks off does not take the others with it."""
     print(f"{name} ...", file=sys.stderr, flush=True)
     try:
-        record = experiment(importlib.import_module(name).main, out / name, quick=quick)
+        record = experiment(importlib.import_module(name).main, out / name, quick=quick, seed=seed)
     except Exception as error:
         traceback.print_exc()
-        about = {"experiment": name, "about": "", "quick": quick, "mutate": False, "versions": versions()}
+        about = {"experiment": name, "about": "", "quick": quick, "mutate": False, "seed": seed, "versions": versions()}
         return {**about, "seconds": 0, "claims": [], "holds": False, "pictures": [], "error": repr(error)}
     jax.clear_caches()
     show_claims(record)
@@ -38,6 +38,7 @@ def run(name: str, quick: bool, out: Path) -> dict[str, Any]:
 def main(
     names: tyro.conf.Positional[tuple[str, ...]] = (),
     quick: bool = False,
+    seed: int = 0,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     out: Path = Path("results"),
 ) -> int:
@@ -46,6 +47,7 @@ def main(
     Args:
         names: which; all where none is named.
         quick: shorter versions with the same claims.
+        seed: what random numbers are drawn from.
         json_file: a file for all records.
         out: the folder for index.html and each experiment's own.
     """
@@ -53,7 +55,7 @@ def main(
         print(f"no experiment is called {', '.join(unknown)}: there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
     sys.path.insert(0, str(HERE))
-    records = [run(name, quick, out) for name in names or NAMES]
+    records = [run(name, quick, seed, out) for name in names or NAMES]
     page = experiments_page(records, out)
     print(f"\n{write_atomically(out / 'index.html', lambda file: file.write(page.encode()))}")
     if json_file is not None:

@@ -69,6 +69,7 @@ class Lab:
     Attributes:
         quick: whether to run the short version.
         mutate: whether to break the thing that the claims depend on; then a claim must fail.
+        seed: what random numbers are drawn from; the claims hold from any.
         out: the folder for pictures and the record.
         name: the experiment's name.
     """
@@ -76,6 +77,7 @@ class Lab:
     name: str
     quick: bool
     mutate: bool
+    seed: int
     out: Path
     claims: list[Claim] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
@@ -109,7 +111,9 @@ class Lab:
         print(message, file=sys.stderr, flush=True)
 
 
-def experiment(main: Callable[[Lab], None], out: Path, *, quick: bool = False, mutate: bool = False) -> dict[str, Any]:
+def experiment(
+    main: Callable[[Lab], None], out: Path, *, quick: bool = False, mutate: bool = False, seed: int = 0
+) -> dict[str, Any]:
     """Runs `main`, and writes its pictures and its record.
 
     Args:
@@ -117,13 +121,14 @@ def experiment(main: Callable[[Lab], None], out: Path, *, quick: bool = False, m
         out: the folder for pictures and the record.
         quick: a shorter version with the same claims.
         mutate: break the thing that the claims depend on.
+        seed: what random numbers are drawn from.
 
     Returns:
         The record, as JSON has it: among others `claims`, `pictures`, `seconds`, and `holds`, False where a claim
         does not or none was made.
     """
     module = sys.modules[main.__module__]
-    lab = Lab(Path(module.__file__ or "experiment.py").stem, quick, mutate, out)
+    lab = Lab(Path(module.__file__ or "experiment.py").stem, quick, mutate, seed, out)
     started = time.perf_counter()
     with style():
         main(lab)
@@ -133,6 +138,7 @@ def experiment(main: Callable[[Lab], None], out: Path, *, quick: bool = False, m
         "about": (module.__doc__ or "").split("\n\n")[0].replace("\n", " "),
         "quick": quick,
         "mutate": mutate,
+        "seed": seed,
         "seconds": round(time.perf_counter() - started, 1),
         "versions": versions(),
         "claims": [{**asdict(claim), "holds": claim.holds} for claim in lab.claims],
@@ -147,7 +153,7 @@ def experiment(main: Callable[[Lab], None], out: Path, *, quick: bool = False, m
 
 
 def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -> int:
-    """Reads `--quick`, `--mutate`, `--out` and `--json`, runs `main`, prints the table and writes the record.
+    """Reads `--quick`, `--mutate`, `--seed`, `--out` and `--json`, runs `main`, prints the table and writes the record.
 
     Args:
         main: takes a `Lab`; its module's docstring is the help text.
@@ -158,24 +164,25 @@ def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -
     """
     path = Path(sys.modules[main.__module__].__file__ or "experiment.py")
 
-    def options(quick: bool = False, mutate: bool = False, out: Path | None = None, json: bool = False):
+    def options(quick: bool = False, mutate: bool = False, seed: int = 0, out: Path | None = None, json: bool = False):
         """Options.
 
         Args:
             quick: a shorter version with the same claims.
             mutate: break the thing that the claims depend on; the script must then fail.
+            seed: what random numbers are drawn from.
             out: the folder for pictures and the record; results/NAME if not given.
             json: print the record as JSON on stdout instead of the table.
         """
-        return quick, mutate, out, json
+        return quick, mutate, seed, out, json
 
     tyro = need("tyro")
     about = sys.modules[main.__module__].__doc__
-    quick, mutate, out, as_json = tyro.cli(
+    quick, mutate, seed, out, as_json = tyro.cli(
         options, args=argv, prog=path.name, description=about, config=(tyro.conf.FlagCreatePairsOff,)
     )
     out = out or Path("results") / path.stem
-    record = experiment(main, out, quick=quick, mutate=mutate)
+    record = experiment(main, out, quick=quick, mutate=mutate, seed=seed)
     if as_json:
         print(json.dumps(record, indent=1, allow_nan=False))
     else:
@@ -196,9 +203,10 @@ def show_claims(record: dict[str, Any]) -> None:
 
 def claims_of(record: dict[str, Any]) -> list[Claim]:
     """The claims of a record."""
-    number_of = ("predicted", "measured")
-    given = ({k: v for k, v in each.items() if k != "holds"} for each in record["claims"])
-    return [Claim(**{k: float(v) if k in number_of else v for k, v in each.items()}) for each in given]
+    return [
+        Claim(c["what"], float(c["predicted"]), float(c["measured"]), c["tolerance"], c["kind"], c["source"])
+        for c in record["claims"]
+    ]
 
 
 def _plain(x: Any) -> Any:

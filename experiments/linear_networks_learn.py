@@ -1,0 +1,112 @@
+"""A deep linear network learns one mode of its data after the other, along curves that are known exactly; and how long it takes
+does not grow with depth where its weights start orthogonal (Saxe, McClelland & Ganguli 2014).
+
+--mutate trains on twice the loss.
+"""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import gdfunc as gd
+from gdfunc import theory
+from gdfunc.report import COLOURS, Lab, figure, run_experiment
+
+SAXE = "Saxe 2014, eq 8"
+STRENGTHS, START, RATE = np.array([4.0, 3.0, 2.0, 1.0]), 1e-3, 1e-3
+
+
+def one_hidden_layer(factor):
+    """What the product of the weights has of each mode, at every step, (steps, modes)."""
+    model = gd.models.deep_linear((4, 4, 4))
+    x = jnp.eye(4)  # whitened inputs
+    rule = gd.rules.SGD(RATE)
+
+    def step(carry, _):
+        params, state = carry
+        loss = lambda p: factor * jnp.sum((x * STRENGTHS - model.apply(p, x)) ** 2) / 2  # noqa: E731
+        updates, state = rule.update(jax.grad(loss)(params), state, params)
+        return (gd.apply_updates(params, updates), state), jnp.diag(model.apply(params, x))
+
+    params = jax.tree.map(lambda p: jnp.eye(4) * START**0.5, model.init(jax.random.key(0)))
+    return np.asarray(jax.jit(lambda: jax.lax.scan(step, (params, rule.init(params)), length=4500)[1])())
+
+
+digits = gd.data.load("digits")
+x, y = jnp.asarray(digits.x_train[:200]), jax.nn.one_hot(jnp.asarray(digits.y_train[:200]), 10)
+x = (x - x.mean(0)) / x.std()
+least = jnp.sum((x @ jnp.linalg.lstsq(x, y)[0] - y) ** 2) / 400  # what no linear network gets below
+
+
+def deep(weights, depth, key, steps):
+    """Steps that take off nine tenths of what can be, at the best of many rates; `steps` where none does."""
+    model = gd.models.deep_linear((64,) * depth + (10,), weights)
+    loss_fn = lambda p: jnp.sum((model.apply(p, x) - y) ** 2) / 400  # noqa: E731
+    params = model.init(key)
+
+    def run(rate):
+        def step(params, _):
+            loss, grads = jax.value_and_grad(loss_fn)(params)
+            return jax.tree.map(lambda p, g: p - rate * g, params, grads), loss
+
+        losses = jax.lax.scan(step, params, length=steps)[1]
+        there = losses - least < 0.1 * (jnp.mean(jnp.sum(y**2, axis=1)) / 2 - least)  # of what a network of zeros has
+        return jnp.where(jnp.any(there), jnp.argmax(there), steps)
+
+    return jnp.min(jax.lax.map(run, jnp.geomspace(1e-3, 1, 10), batch_size=10))
+
+
+def main(lab: Lab):
+    with jax.enable_x64(True):
+        seen = one_hidden_layer(2.0 if lab.mutate else 1.0)
+        time = RATE * np.arange(len(seen))
+        exact = np.asarray(theory.learning_curve(time[:, None], STRENGTHS, START))
+        for i, s in enumerate(STRENGTHS):
+            half = time[np.argmax(seen[:, i] > s / 2)]
+            lab.claim(
+                f"strength {s:g}: half learned at",
+                predicted=theory.half_time(s, START),
+                measured=half,
+                tolerance=5e-3,
+                source=SAXE,
+            )
+        worst = np.max(np.abs(seen - exact) / STRENGTHS)
+        lab.claim(
+            "the whole curves, farthest from the formula",
+            predicted=0,
+            measured=worst,
+            tolerance=0.01,
+            kind="absolute",
+            source=SAXE,
+        )
+    depths, steps = ((2, 8, 32) if lab.quick else (2, 4, 8, 16, 32, 64)), 200 if lab.quick else 1000
+    taken = {}
+    for name, weights in (("orthogonal", gd.init.orthogonal()), ("independent", gd.init.lecun_normal())):
+        lab.say(f"deep linear networks, {name} weights")
+        key = jax.random.key(lab.seed)
+        taken[name] = np.array([int(jax.jit(lambda key, d=d, w=weights: deep(w, d, key, steps))(key)) for d in depths])
+    deepest = {name: counts[depths.index(32)] / counts[0] for name, counts in taken.items()}
+    for name, factor, kind in (("orthogonal", 2.0, "at_most"), ("independent", 5.0, "at_least")):
+        what = f"{name} weights, 32 layers: steps over 2 layers'"
+        lab.claim(what, predicted=factor, measured=deepest[name], kind=kind, source="Saxe 2014, section 3")
+    lab.keep(steps_taken=taken, depths=depths)
+    made, (left, right) = figure(1, 2, width=5.0, height=3.5)
+    for i, (s, colour) in enumerate(zip(STRENGTHS, COLOURS, strict=False)):
+        left.plot(time, seen[:, i], color=colour, lw=3, alpha=0.4, label=f"strength {s:g}")
+        left.plot(time, exact[:, i], "--", color=colour, lw=1)
+    left.set(xlabel="time: rate times steps", ylabel="what is learned of a mode")
+    left.set_title("Strong modes first: measured (broad), exact (dashes)")
+    left.legend()
+    for (name, counts), colour in zip(taken.items(), COLOURS, strict=False):
+        right.plot(depths, counts, "o-", color=colour, label=f"{name} weights")
+    right.axhline(steps, color="black", ls=":", lw=1, label="not by then")
+    right.set(xlabel="layers", ylabel="steps to a tenth of the loss, at the best rate", xscale="log", yscale="log")
+    right.set_title("Deep linear networks")
+    right.legend()
+    lab.figure(made)
+
+
+if __name__ == "__main__":
+    sys.exit(run_experiment(main))
