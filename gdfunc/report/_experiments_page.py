@@ -1,6 +1,7 @@
 """Many experiments as one page: a row for every claim, with its experiment's picture."""
 
 import base64
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ def experiments_page(records: Sequence[dict[str, Any]], folder: str | os.PathLik
         The page; links go to the folders' records and pictures.
 
     Raises:
-        MissingExtra: where jinja2 is not installed.
+        MissingExtra: where jinja2 or matplotlib is not installed.
     """
     jinja2 = need("jinja2")
     environment = jinja2.Environment(
@@ -50,6 +51,10 @@ def experiments_page(records: Sequence[dict[str, Any]], folder: str | os.PathLik
 
 
 def _small(folder: Path, pictures: Sequence[str]) -> str:
-    """The first picture as the address of an image; "" where there is none."""
+    """The first picture at half its size, as the address of an image; "" where there is none."""
     found = next((folder / name for name in pictures if name.endswith(".png") and (folder / name).exists()), None)
-    return "" if found is None else "data:image/png;base64," + base64.b64encode(found.read_bytes()).decode()
+    if found is None:
+        return ""
+    half = io.BytesIO()
+    need("matplotlib.image").thumbnail(str(found), half, scale=0.5, interpolation="lanczos")
+    return "data:image/png;base64," + base64.b64encode(half.getvalue()).decode()

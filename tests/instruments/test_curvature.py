@@ -11,6 +11,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import gdfunc as gd
+from gdfunc import theory
 from gdfunc.core import RuleState, chain
 from gdfunc.instruments._curvature import hessian_vector_product, top_eigenvalue
 from gdfunc.instruments._lanczos import lanczos
@@ -190,6 +191,12 @@ def test_the_ratio_is_1_where_the_rule_begins_to_diverge(rule):
     # Plain descent, the slowest, multiplies by 0.98 or 1.02 a step.
     assert after(0.99 * limit) < 1e-4
     assert after(1.01 * limit) > 1e4
+
+
+@pytest.mark.parametrize("rule", [*RULES, Adam(0.01, b1=0.7)], ids=repr)
+def test_the_limit_in_closed_form_is_the_one_that_theory_reads_off_the_rule(rule):
+    ratio = sharpness_ratio(theory.stability_limit(rule), rule, preconditioned=isinstance(rule, Adam))
+    np.testing.assert_allclose(ratio, 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("b1", [0.9, 0.5])
