@@ -63,11 +63,6 @@ def train(model, rules, params, keys, steps):
     return np.asarray(losses), params
 
 
-def gaussian_mean(f):
-    z = np.arange(-8, 8, 1e-3) + 5e-4
-    return float(np.sum(f(z) * np.exp(-(z**2) / 2)) / np.sum(np.exp(-(z**2) / 2)))
-
-
 def claim(lab, what, predicted, measured, how, source):
     """How is the relative tolerance, or "at_most", or "at_least"."""
     terms = {"kind": how} if isinstance(how, str) else {"tolerance": how}
@@ -87,11 +82,7 @@ def main(lab: Lab):
     # weights are a coin's, so relu passes half of the squares ON AVERAGE, at any width and for any input: hence the factors
     # below are means over layers and networks. (Not the ratio of the ends: a few freak networks make up its mean.)
     # Sigmoid: Var z = E phi(z)^2 has a fixed point, and there a layer multiplies the gradient's by E phi'(z)^2.
-    sigmoid = lambda z: 1 / (1 + np.exp(-z))  # noqa: E731
-    q = 0.25
-    for _ in range(30):
-        q = gaussian_mean(lambda z, q=q: sigmoid(q**0.5 * z) ** 2)
-    slope = gaussian_mean(lambda z: (sigmoid(q**0.5 * z) * sigmoid(-(q**0.5) * z)) ** 2)
+    slope = gd.theory.chi("sigmoid", gd.theory.fixed_length("sigmoid", 1.0), 1.0)
     cases = {  # (activation, initialisation): factor forward (None: not claimed) and back, where from
         ("relu", "He"): (1.0, 1.0, "He 2015, eq 10 and 14"),
         ("relu", "Xavier"): (0.5, 0.5, "He 2015, section 2.2"),

@@ -26,6 +26,7 @@ class Row(NamedTuple):
     distinct: float  # the share of units whose weights and gradients differ from all others'
     rank: float  # the effective rank of the activations, a number of directions
     reached: bool
+    weight_variance: float = np.nan  # n_in times the mean square of the weights of a matrix product
 
 
 class Evidence(NamedTuple):
@@ -86,8 +87,16 @@ def _row(layer: Layer, weights: dict, slopes: dict, last: bool) -> Row:
         saturated=np.nan if a is None or not layer.squashes else float(np.mean((a < low) | (a > high))),
         distinct=_distinct(layer, weights, slopes),
         rank=np.nan if a is None else _rank(np.moveaxis(a, axis, -1)),
+        weight_variance=_weight_variance(layer, weights),
         reached=layer.reached,
     )
+
+
+def _weight_variance(layer: Layer, weights: dict) -> float:
+    if layer.kind != "dot_general" or len(layer.weights) != 1:
+        return np.nan
+    w = np.asarray(weights[layer.weights[0]], np.float64)[tuple(int(i) for i in layer.index)]
+    return float(w.shape[1 - layer.weight_unit_axis % 2] * np.mean(w**2)) if w.ndim == 2 else np.nan
 
 
 def _distinct(layer: Layer, weights: dict, slopes: dict) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from ..core import leaf_paths
 from ._evidence import Evidence, Row, slope_of
 from ._finding import Finding
+from ._law import law
 
 OWN = "between the healthy and the broken networks of docs/diagnosis.md"
 # Where all examples come to lie in one direction, a relu unit is 0 for all or for none of them: half are dead by rank
@@ -125,20 +126,21 @@ def _through_depth(seen: Evidence, kind: str, sign: int) -> Iterator[Finding]:
     # Behind a gradient near the smallest number that float32 holds, one of 0 has gone below it.
     underflows = bool(sizes) and min(sizes) < 1e-30
     line = [row for row in rows if row.gradient_norm > 0 or underflows]
-    profiles = [(line[0].name, "layer", [max(row.gradient_norm, 1e-46) for row in line])] if line else []
-    profiles += [(row.name, "turn", [n for n in row.turns if n > 0]) for row in line if np.all(np.isfinite(row.turns))]
-    for name, step, norms in profiles:
+    profiles = [(line, "layer", [max(row.gradient_norm, 1e-46) for row in line])] if line else []
+    profiles += [([row], "turn", [n for n in row.turns if n > 0]) for row in line if np.all(np.isfinite(row.turns))]
+    for through, step, norms in profiles:
         slope = slope_of(norms)
         decades = sign * slope * (len(norms) - 1)
         steep = sign * slope > SLOPE and decades > DECADES
         if len(norms) < 3 or not (steep or decades > FAR):
             continue
         verb = "shrinks" if sign < 0 else "grows"
+        why = law(through, slope) if step == "layer" and line == seen.rows[: len(line)] else ""
         yield Finding(
             kind,
-            name,
+            through[0].name,
             f"on the way back the gradient {verb} {10 ** abs(slope):.3g} times a {step}, "
-            f"10^{decades:.1f} times over {len(norms)} {step}s",
+            f"10^{decades:.1f} times over {len(norms)} {step}s{why}",
             slope if steep else sign * decades,
             sign * (SLOPE if steep else FAR),
             f"decades a {step}" if steep else f"decades over all {step}s",

@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 
 from ...core import Paper, Record, Twin
-from .. import _critical as critical, _named as named, _variance_scaling as scaling
-from ._common import GLOROT, HE, KERNEL, NO_OPTAX, cut_normals, draws_differ, normals, uniforms
+from .. import _named as named, _variance_scaling as scaling
+from ._common import GLOROT, HE, KERNEL, cut_normals, draws_differ, normals, uniforms
 
 _LECUN = Paper(
     "LeCun, Bottou, Orr & Müller",
@@ -13,14 +13,6 @@ _LECUN = Paper(
     "Efficient BackProp",
     "Neural Networks: Tricks of the Trade",
     "https://doi.org/10.1007/3-540-49430-8_2",
-)
-
-_SCHOENHOLZ = Paper(
-    "Schoenholz, Gilmer, Ganguli & Sohl-Dickstein",
-    2017,
-    "Deep information propagation",
-    "ICLR",
-    "https://arxiv.org/abs/1611.01232",
 )
 
 _UNIT = {
@@ -36,7 +28,7 @@ def _fan(shape, fan):
     return {"in": fan_in, "out": fan_out, "average": (fan_in + fan_out) / 2}[fan]
 
 
-def _scaled(key, shape, dtype, gain=1.0, fan="in", distribution="normal"):
+def scaled(key, shape, dtype, gain=1.0, fan="in", distribution="normal"):
     return gain / math.sqrt(_fan(shape, fan)) * _UNIT[distribution](key, shape, dtype)
 
 
@@ -49,26 +41,7 @@ _SECOND_MOMENT = {"relu": 0.5, "leaky_relu": (1 + 0.01**2) / 2, "identity": 1.0}
 
 
 def _he(key, shape, dtype, distribution, activation="relu", fan="in"):
-    return _scaled(key, shape, dtype, _SECOND_MOMENT[activation] ** -0.5, fan, distribution)
-
-
-def _critical_weight_variance(activation, bias_variance=0.0):
-    """By the trapezoidal rule and bisection; at q = 0 the slope is phi'(0)."""
-    phi, slope = {
-        "tanh": (np.tanh, lambda z: np.cosh(z) ** -2.0),
-        "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) + (z == 0) / 2),
-    }[activation]
-    z = np.linspace(-9, 9, 20_001)
-    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * (18 / 20_000)
-    weight = lambda q: 1 / np.sum(slope(math.sqrt(q) * z) ** 2 * density)  # noqa: E731
-    if bias_variance == 0:
-        return {"tanh": 1.0, "relu": 2.0}[activation]
-    low, high = 1e-3, 10.0
-    for _ in range(60):
-        q = (low + high) / 2
-        bias = q - weight(q) * np.sum(phi(math.sqrt(q) * z) ** 2 * density)
-        low, high = (q, high) if bias < bias_variance else (low, q)
-    return weight(q)
+    return scaled(key, shape, dtype, _SECOND_MOMENT[activation] ** -0.5, fan, distribution)
 
 
 def _jax_scaling(gain: float, fan: str, distribution: str) -> dict[str, Any]:
@@ -76,7 +49,7 @@ def _jax_scaling(gain: float, fan: str, distribution: str) -> dict[str, Any]:
     return {"scale": gain**2, "mode": mode, "distribution": distribution}
 
 
-def _variance_scaling_twin(arguments) -> Twin:
+def variance_scaling_twin(arguments) -> Twin:
     return Twin(
         "jax.nn.initializers.variance_scaling",
         arguments,
@@ -98,7 +71,7 @@ VARIANCE_SCALING = (
         "variance scaling",
         (HE, GLOROT),
         scaling.variance_scaling,
-        twins=(_variance_scaling_twin(_jax_scaling),),
+        twins=(variance_scaling_twin(_jax_scaling),),
         no_twin=draws_differ("kaiming_normal_", "gain / sqrt(fan)"),
         settings=(
             {},
@@ -107,7 +80,7 @@ VARIANCE_SCALING = (
         ),
         example=KERNEL,
         curried=True,
-        transcription=_scaled,
+        transcription=scaled,
     ),
     Record(
         "lecun_normal",
@@ -116,13 +89,13 @@ VARIANCE_SCALING = (
         named.lecun_normal,
         twins=(
             Twin("jax.nn.initializers.lecun_normal", lambda truncated: {} if truncated else _RELATIVES),
-            _variance_scaling_twin(lambda truncated: _jax_scaling(1.0, "in", _distribution(truncated))),
+            variance_scaling_twin(lambda truncated: _jax_scaling(1.0, "in", _distribution(truncated))),
         ),
         no_twin=draws_differ("kaiming_normal_(nonlinearity='linear')", "1 / sqrt(fan_in)"),
         settings=({}, {"truncated": True}),
         example=KERNEL,
         curried=True,
-        transcription=lambda *draw, truncated=False: _scaled(*draw, distribution=_distribution(truncated)),
+        transcription=lambda *draw, truncated=False: scaled(*draw, distribution=_distribution(truncated)),
     ),
     Record(
         "lecun_uniform",
@@ -133,7 +106,7 @@ VARIANCE_SCALING = (
         no_twin=draws_differ("kaiming_uniform_(nonlinearity='linear')", "on +-sqrt(3 / fan_in)"),
         example=KERNEL,
         curried=True,
-        transcription=lambda *draw: _scaled(*draw, distribution="uniform"),
+        transcription=lambda *draw: scaled(*draw, distribution="uniform"),
     ),
     Record(
         "xavier_normal",
@@ -145,13 +118,13 @@ VARIANCE_SCALING = (
                 "jax.nn.initializers.glorot_normal",
                 lambda gain, truncated: {} if truncated and gain == 1 else _RELATIVES,
             ),
-            _variance_scaling_twin(lambda gain, truncated: _jax_scaling(gain, "average", _distribution(truncated))),
+            variance_scaling_twin(lambda gain, truncated: _jax_scaling(gain, "average", _distribution(truncated))),
         ),
         no_twin=draws_differ("xavier_normal_", "gain sqrt(2 / (fan_in + fan_out))"),
         settings=({}, {"truncated": True}, {"gain": 0.5}),
         example=KERNEL,
         curried=True,
-        transcription=lambda *draw, gain=1.0, truncated=False: _scaled(
+        transcription=lambda *draw, gain=1.0, truncated=False: scaled(
             *draw, gain=gain, fan="average", distribution=_distribution(truncated)
         ),
     ),
@@ -162,33 +135,13 @@ VARIANCE_SCALING = (
         named.xavier_uniform,
         twins=(
             Twin("jax.nn.initializers.glorot_uniform", lambda gain: {} if gain == 1 else "JAX's has no gain"),
-            _variance_scaling_twin(lambda gain: _jax_scaling(gain, "average", "uniform")),
+            variance_scaling_twin(lambda gain: _jax_scaling(gain, "average", "uniform")),
         ),
         no_twin=draws_differ("xavier_uniform_", "on +-gain sqrt(6 / (fan_in + fan_out))"),
         settings=({}, {"gain": 0.5}),
         example=KERNEL,
         curried=True,
-        transcription=lambda *draw, gain=1.0: _scaled(*draw, gain=gain, fan="average", distribution="uniform"),
-    ),
-    Record(
-        "critical",
-        "variance scaling",
-        (_SCHOENHOLZ,),
-        critical.critical,
-        twins=(
-            _variance_scaling_twin(
-                lambda activation, bias_variance: {
-                    "scale": _critical_weight_variance(activation, bias_variance),
-                    "mode": "fan_in",
-                    "distribution": "normal",
-                }
-            ),
-        ),
-        no_twin={"torch": "torch.nn.init has gains by name, and none for a depth", **NO_OPTAX},
-        settings=({"activation": "tanh"}, {"activation": "tanh", "bias_variance": 0.05}, {"activation": "relu"}),
-        example=KERNEL,
-        curried=True,
-        transcription=lambda *draw, **settings: _scaled(*draw, gain=_critical_weight_variance(**settings) ** 0.5),
+        transcription=lambda *draw, gain=1.0: scaled(*draw, gain=gain, fan="average", distribution="uniform"),
     ),
     Record(
         "he_normal",
@@ -197,7 +150,7 @@ VARIANCE_SCALING = (
         named.he_normal,
         twins=(
             Twin("jax.nn.initializers.he_normal", _he_arguments),
-            _variance_scaling_twin(
+            variance_scaling_twin(
                 lambda activation, fan, truncated: _jax_scaling(
                     _SECOND_MOMENT[activation] ** -0.5, fan, _distribution(truncated)
                 )
@@ -218,7 +171,7 @@ VARIANCE_SCALING = (
         named.he_uniform,
         twins=(
             Twin("jax.nn.initializers.he_uniform", _he_arguments),
-            _variance_scaling_twin(
+            variance_scaling_twin(
                 lambda activation, fan: _jax_scaling(_SECOND_MOMENT[activation] ** -0.5, fan, "uniform")
             ),
         ),
