@@ -96,6 +96,8 @@ def _weight_variance(layer: Layer, weights: dict) -> float:
     if layer.kind != "dot_general" or len(layer.weights) != 1:
         return np.nan
     w = np.asarray(weights[layer.weights[0]], np.float64)[tuple(int(i) for i in layer.index)]
+    if w.ndim > 2 and w.size == np.prod(w.shape[-2:]):  # a stack of one
+        w = w.reshape(w.shape[-2:])
     return float(w.shape[1 - layer.weight_unit_axis % 2] * np.mean(w**2)) if w.ndim == 2 else np.nan
 
 
