@@ -58,14 +58,6 @@ def main(lab: Lab):
         lab.claim(f"{activation}, batches of {batch}: growth of |g|^2 a layer", predicted=predicted, measured=growth,
                   tolerance=0.02, source=f"Yang 2019, theorem {theorem}")  # fmt: skip
         curves[activation, batch] = seen, predicted
-    limit = gd.theory.batch_norm_gradient_growth(10**8)
-    lab.claim(
-        "relu, whatever the batch: at least",
-        predicted=np.pi / (np.pi - 1),
-        measured=limit,
-        tolerance=1e-6,
-        source="Yang 2019, theorem 8",
-    )
     made, axes = figure(width=6.2, height=4.0)
     layer = np.arange(1, DEPTH + 1)
     for ((activation, batch), (seen, predicted)), colour in zip(curves.items(), COLOURS, strict=False):

@@ -36,7 +36,9 @@ def largest_rate(start):
     """By bisection: beyond it the first step lands farther out than it began."""
 
     def leaves(rate):
-        return jnp.abs(start - rate * start**3) > start
+        rule = gd.rules.SGD(rate)
+        updates, _ = rule.update(start**3, rule.init(start), start)
+        return jnp.abs(start + updates) > start
 
     def halve(_, ends):
         middle = (ends[0] + ends[1]) / 2

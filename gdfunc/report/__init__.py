@@ -1,16 +1,11 @@
 """Tables, pages and pictures: reads records and results, computes nothing."""
 
 from ._backward import backward_figure as backward_figure, backward_page as backward_page
+from ._claims import Claim as Claim, show_claims as show_claims
 from ._dashboard import watch as watch
 from ._deviations import certified as certified, deviations as deviations, deviations_page as deviations_page
 from ._diagnosis import diagnosis as diagnosis
-from ._experiment import (
-    Claim as Claim,
-    Lab as Lab,
-    experiment as experiment,
-    run_experiment as run_experiment,
-    show_claims as show_claims,
-)
+from ._experiment import Lab as Lab, experiment as experiment, run_experiment as run_experiment
 from ._experiments_page import experiments_page as experiments_page
 from ._explain import Explanation as Explanation, explain as explain
 from ._figures import (

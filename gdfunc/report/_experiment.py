@@ -1,4 +1,4 @@
-"""The frame of an experiment: claims with a prediction, a measurement and a verdict; figures; a JSON record."""
+"""The frame of an experiment: its options, claims, figures and JSON record."""
 
 import json
 import sys
@@ -12,54 +12,8 @@ import numpy as np
 
 from ..core import need, write_atomically
 from ..parity import versions
+from ._claims import Claim, show_claims
 from ._figures import save, style
-from ._numbers import number
-from ._tables import show, table
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One line of an experiment's table.
-
-    Attributes:
-        what: the claim, in words.
-        predicted: the published or derived number.
-        measured: what came out.
-        tolerance: how far apart they may be.
-        kind: "relative": |measured / predicted - 1| <= tolerance; "absolute": |measured - predicted| <= tolerance;
-            "at_most" / "at_least": measured <= / >= predicted, with no tolerance.
-        source: where the prediction comes from.
-    """
-
-    what: str
-    predicted: float
-    measured: float
-    tolerance: float
-    kind: Literal["relative", "absolute", "at_most", "at_least"]
-    source: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether the measurement is within the tolerance; NaN never is."""
-        p, m = float(self.predicted), float(self.measured)
-        match self.kind:
-            case "relative":
-                return bool(abs(m - p) <= self.tolerance * abs(p))
-            case "absolute":
-                return bool(abs(m - p) <= self.tolerance)
-            case "at_most":
-                return bool(m <= p)
-            case "at_least":
-                return bool(m >= p)
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        sign = {"at_most": "<= ", "at_least": ">= "}.get(self.kind, "")
-        tolerance = {"relative": f"{self.tolerance:.2g} rel.", "absolute": f"{self.tolerance:.2g} abs."}.get(
-            self.kind, "-"
-        )
-        verdict = "holds" if self.holds else "FAILS"
-        return self.what, sign + number(self.predicted), number(self.measured), tolerance, verdict, self.source
 
 
 @dataclass
@@ -190,23 +144,6 @@ def run_experiment(main: Callable[[Lab], None], argv: list[str] | None = None) -
         for name in [*record["pictures"], f"{record['experiment']}.json"]:
             print(f"  {out / name}")
     return 0 if record["holds"] else 1
-
-
-def show_claims(record: dict[str, Any]) -> None:
-    """A record's claims, as a table in the terminal."""
-    claims = claims_of(record)
-    columns = ("claim", "predicted", "measured", "tolerance", "verdict", "source")
-    show(table(record["experiment"].replace("_", " "), columns, [claim.cells for claim in claims]), width=160)
-    held = sum(claim.holds for claim in claims)
-    print(f"\n{held} of {len(claims)} claims hold{', with one thing broken on purpose' if record['mutate'] else ''}.")
-
-
-def claims_of(record: dict[str, Any]) -> list[Claim]:
-    """The claims of a record."""
-    return [
-        Claim(c["what"], float(c["predicted"]), float(c["measured"]), c["tolerance"], c["kind"], c["source"])
-        for c in record["claims"]
-    ]
 
 
 def _plain(x: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import need
-from ._experiment import claims_of
+from ._claims import claims_of
 
 _PAGE = Path(__file__).parent / "_page"
 

@@ -1,6 +1,7 @@
 """What theory says should happen: pure functions, with the paper's equation beside each."""
 
 from ..init import CriticalPoint as CriticalPoint, critical_point as critical_point
+from ._batch_norm import batch_norm_gradient_growth as batch_norm_gradient_growth
 from ._bounds import (
     conjugate_gradient_bound as conjugate_gradient_bound,
     first_order_lower_bound as first_order_lower_bound,
@@ -8,6 +9,7 @@ from ._bounds import (
     nesterov_bound as nesterov_bound,
     steepest_descent_factor as steepest_descent_factor,
 )
+from ._dropout import dropout_correlation as dropout_correlation
 from ._fixed_points import (
     DepthScales as DepthScales,
     depth_scales as depth_scales,
@@ -24,12 +26,6 @@ from ._mean_field import (
     length_map as length_map,
 )
 from ._noise import batch_efficiency as batch_efficiency, stationary_variance as stationary_variance
-from ._normalised import (
-    batch_norm_gradient_growth as batch_norm_gradient_growth,
-    dropout_correlation as dropout_correlation,
-    residual_chi as residual_chi,
-    residual_length_map as residual_length_map,
-)
 from ._predict import Expected as Expected, Prediction as Prediction, predict as predict
 from ._quadratic import (
     Best as Best,
@@ -38,4 +34,5 @@ from ._quadratic import (
     best_nesterov as best_nesterov,
     convergence_rate as convergence_rate,
 )
+from ._residual import residual_chi as residual_chi, residual_length_map as residual_length_map
 from ._stability_limit import stability_limit as stability_limit

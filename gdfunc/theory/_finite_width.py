@@ -17,9 +17,7 @@ class Widths(NamedTuple):
     forward: Array  # sigma_w^2 on the way forward: n_{l-1} E w^2
     back: Array  # on the way back: n_l E w^2
     biases: Array  # E b^2
-    kept_forward: (
-        Array  # 0 for independent weights, 1 for those that keep every vector's length; between for projections
-    )
+    kept_forward: Array  # 0: independent weights, 1: those that keep every vector's length, between: projections
     kept_back: Array  # likewise on the way back
 
 
@@ -46,9 +44,7 @@ class _Layer(NamedTuple):
     slopes: _Log  # of E phi'^2
     after: _Log  # of the next layer's q
     share: Array  # of the weights in the next layer's q; the rest is the biases'
-    covariance: (
-        Array  # (3, 3), of the averages of z^2, phi^2 and (phi' u)^2 over n units, relative to their expectation
-    )
+    covariance: Array  # (3, 3), relative: of the averages of z^2, phi^2 and (phi' u)^2 over n units
 
 
 @partial(jax.jit, static_argnums=0)
@@ -78,14 +74,12 @@ def log_sizes(phi: Activation, widths: Widths, input_square: Array) -> tuple[Log
     _, pulls = lax.scan(pull, jnp.zeros(depth), (of, jnp.arange(depth)))
     wander = pulls**2 @ of.covariance[:, passed, passed]
 
-    def drift(mean: Array, x: tuple[_Layer, Array]) -> tuple[Array, Array]:
+    def drift(off: Array, x: tuple[_Layer, Array]) -> tuple[Array, Array]:
         layer, variance = x
         noise = layer.share**2 * layer.covariance[passed, passed]
-        return layer.after.by_q * mean + (layer.after.bend * variance - noise) / 2, mean
+        return layer.after.by_q * off + (layer.after.bend * variance - noise) / 2, off
 
-    _, mean = lax.scan(drift, jnp.zeros(()), (of, wander))
-    mean = mean + of.log_q
-    drifted = mean - of.log_q
+    _, drifted = lax.scan(drift, jnp.zeros(()), (of, wander))
 
     def own(which: int, log: _Log) -> Logs:
         """Of an average over the layer's own units."""

@@ -4,10 +4,11 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 
 from ..init import Initialiser, Law
 from ..models import Layer, Model
-from ._checks import check_variances
+from ._checks import check_range, check_variances
 from ._finite_width import Logs, Widths, log_sizes
 
 
@@ -76,18 +77,17 @@ def predict(
         ValueError: on a model of another make, on weights without a known law (constants, sparse ones, a function of
             your own) or all 0, and on an input_square that is not above 0.
     """
-    if not model.layers:
+    if not getattr(model, "layers", ()):
         raise ValueError("predict needs a model made by mlp or deep_linear, and was given one of another make")
     check_variances("predict", input_square=input_square)
-    if isinstance(input_square, (int, float)) and input_square == 0:
-        raise ValueError("predict needs input_square > 0, and was given 0: nothing comes out of nothing")
+    check_range("predict", "input_square", input_square, above=0)
     layers = [
         each._replace(weights=weights or each.weights, biases=(biases or each.biases) if each.biases else None)
         for each in model.layers
     ]
     laws = [_law("weights", each.weights) for each in layers]
     variances = [law.variance(each.shape) for law, each in zip(laws, layers, strict=True)]
-    if any(isinstance(v, (int, float)) and v == 0 for v in variances):
+    if any(not isinstance(v, Tracer) and v == 0 for v in variances):
         raise ValueError("predict needs weights that are not all 0: no signal passes them")
     of = lambda numbers: jnp.stack([jnp.asarray(x, float) for x in numbers])  # noqa: E731
     kept = lambda law, a, b: float(law.orthogonal) * min(1.0, a / b)  # noqa: E731

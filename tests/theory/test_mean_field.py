@@ -97,7 +97,9 @@ def test_lengths_that_die_out_grow_or_stay():
 
 def test_the_fixed_length_is_differentiable_and_maps():
     at = lambda w: theory.fixed_length("tanh", w, 0.05)  # noqa: E731
-    np.testing.assert_allclose(jax.grad(at)(1.3), (at(1.3 + 1e-5) - at(1.3 - 1e-5)) / 2e-5, rtol=1e-8)
+    quotient = (at(1.3 + 1e-5) - at(1.3 - 1e-5)) / 2e-5
+    assert np.isfinite(quotient)
+    np.testing.assert_allclose(jax.grad(at)(1.3), quotient, rtol=1e-8)
     np.testing.assert_allclose(jax.vmap(at)(jnp.array([1.3, 2.5])), [at(1.3), at(2.5)], rtol=1e-12)
     bias = jax.grad(lambda b: theory.fixed_length("relu", 1.0, b))(0.1)
     assert float(bias) == pytest.approx(2, rel=1e-9)
@@ -111,13 +113,14 @@ def test_a_wide_network_has_the_predicted_lengths_and_gradients():
     push = jnp.asarray(np.random.default_rng(1).standard_normal(width), jnp.float32)
     signals = jax.jit(
         jax.vmap(lambda key: models.layer_signals(model, model.init(key), x, lambda y: jnp.sum(y * push)))
-    )(jax.random.split(jax.random.key(0), 16))
+    )(jax.random.split(jax.random.key(0), 64))
     q = float(theory.fixed_length("tanh", weight_variance, bias_variance))
-    # A layer's length is known to (2 / 400)^0.5, and there are 16 networks of some 8 layers: to 0.6 %.
-    np.testing.assert_allclose(np.mean(signals.pre_activation[:, 8:]), q, rtol=0.01)
-    # The mean of a logarithm is lower than the logarithm of a mean by less than 0.3 / width a layer.
-    per_layer = -np.diff(np.mean(np.log(signals.pre_activation_gradient), axis=0))[4:-1]
-    np.testing.assert_allclose(np.mean(per_layer), np.log(theory.chi("tanh", q, weight_variance)), atol=0.01)
+    # One network's mean over these layers strays by 3.8 %, that of 64 by 0.5 %.
+    np.testing.assert_allclose(np.mean(signals.pre_activation[:, 8:]), q, rtol=0.015)
+    # A layer's logarithm strays by 0.1, those of 64 networks' 10 by 0.004; its mean is lower by half its variance.
+    factors = -np.diff(np.log(signals.pre_activation_gradient))[:, 4:-1]
+    found = np.mean(factors.mean(0) + factors.var(0) / 2)
+    np.testing.assert_allclose(found, np.log(theory.chi("tanh", q, weight_variance)), atol=0.012)
 
 
 def test_what_is_no_variance_is_refused_by_name():

@@ -110,10 +110,11 @@ def test_a_very_wide_network_is_the_maps_of_mean_field():
 
 
 def test_orthogonal_weights_leave_a_linear_network_nothing_to_chance():
-    found = theory.predict(models.mlp((40, *[40] * 50), "identity", init.orthogonal()))
+    with jax.enable_x64(True):
+        found = theory.predict(models.mlp((40, *[40] * 50), "identity", init.orthogonal()))
     for each in found:
-        np.testing.assert_allclose(each.typical, 1, rtol=1e-5)
-        np.testing.assert_allclose(each.log_std, 0, atol=1e-3)
+        np.testing.assert_allclose(each.typical, 1, rtol=1e-12)
+        np.testing.assert_allclose(each.log_std**2, 0, atol=1e-12)
 
 
 def test_biases_take_no_part_in_the_chance_of_weights():
@@ -131,11 +132,12 @@ def test_biases_take_no_part_in_the_chance_of_weights():
 
 def test_orthogonal_projections_leave_to_chance_what_they_drop():
     # The squared length of 20 coordinates of a random direction in 40 has a Beta law, of relative variance 2 / 20 (1 - 20 / 40).
-    down = theory.predict(models.mlp((40, 20), "identity", init.orthogonal()))
-    np.testing.assert_allclose(down.pre_activation.log_std**2, [0.05], rtol=1e-4)
-    up = theory.predict(models.mlp((10, 20, 40), "identity", init.orthogonal()))
-    np.testing.assert_allclose(up.pre_activation.log_std, 0, atol=1e-3)
-    np.testing.assert_allclose(up.gradient.log_std**2, [0.05, 0], rtol=1e-4, atol=1e-6)
+    with jax.enable_x64(True):
+        down = theory.predict(models.mlp((40, 20), "identity", init.orthogonal()))
+        up = theory.predict(models.mlp((10, 20, 40), "identity", init.orthogonal()))
+    np.testing.assert_allclose(down.pre_activation.log_std**2, [0.05], rtol=1e-12)
+    np.testing.assert_allclose(up.pre_activation.log_std**2, 0, atol=1e-12)
+    np.testing.assert_allclose(up.gradient.log_std**2, [0.05, 0], rtol=1e-12, atol=1e-12)
 
 
 def test_each_layer_has_its_own_width_forward_and_back():
@@ -150,12 +152,14 @@ def test_other_weights_may_be_given_and_it_is_differentiable_in_their_gain():
     sizes = (10, *[50] * 9, 10)
     own = theory.predict(models.mlp(sizes, "tanh", init.variance_scaling(1.2), init.normal(0.1)))
     given = theory.predict(models.mlp(sizes, "tanh"), init.variance_scaling(1.2), init.normal(0.1))
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(own))
     jax.tree.map(np.testing.assert_array_equal, own, given)
     with jax.enable_x64(True):
         first = lambda gain: jnp.log(  # noqa: E731
             theory.predict(models.mlp(sizes, "tanh"), init.variance_scaling(gain)).gradient.typical[0]
         )
         quotient = (first(1.2 + 1e-5) - first(1.2 - 1e-5)) / 2e-5
+        assert np.isfinite(quotient)
         np.testing.assert_allclose(jax.jit(jax.grad(first))(1.2), quotient, rtol=1e-7)
 
 

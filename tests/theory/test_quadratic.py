@@ -47,7 +47,8 @@ def test_the_best_settings_have_the_published_rate_which_a_run_has(name):
     # The two roots of heavy ball coincide at both ends: A has no basis, and its powers are t rho^t.
     assert float(theory.convergence_rate(best.rule, h)) == pytest.approx(best.rate, abs=1e-5)
     size = jnp.linalg.norm(run(best.rule, lambda p: h * p, jnp.asarray(normal(0, 200), float), 800), axis=1)
-    assert float((size[-1] / size[400]) ** (1 / 399)) == pytest.approx(best.rate, rel=5e-3)
+    # t rho^t gains (800 / 401)^(1 / 399), 0.17 %, on the power alone.
+    assert float((size[-1] / size[400]) ** (1 / 399)) == pytest.approx(best.rate, rel=2.5e-3)
 
 
 @pytest.mark.parametrize("name", BEST)
