@@ -13,14 +13,15 @@ import numpy as np
 
 from gdfunc.core import apply_updates
 from gdfunc.instruments import (
+    OF_EXAMPLES,
     Step,
     absent,
     blank,
+    example_sums,
     in_step_and_apart,
-    plan,
-    probed_value_and_grad,
     read_step,
     readings,
+    step_gradient,
     trace,
     wanted,
 )
@@ -49,11 +50,12 @@ def seen(
 ) -> tuple[Any, Any, Any, Any]:
     in_step, apart = in_step_and_apart(names)
     traced = trace("benchmarks", network.loss_fn, params, batch)
-    (loss, _), grads, measured = probed_value_and_grad(traced, plan(traced, in_step), params, batch)
+    sums = example_sums(traced, network.loss_fn, params, batch) if set(OF_EXAMPLES) & set(apart.get(1, ())) else None
+    loss, _, grads, measured, examples = step_gradient(traced, in_step, sums, params, batch)
     updates, state = RULE.update(grads, state, params)
     found = readings(traced, measured, in_step, params, grads, updates)
     for others in apart.values():
-        step = Step(network.loss_fn, params, batch, loss, grads, updates, RULE, state, state.step - 1, batch)
+        step = Step(network.loss_fn, params, batch, loss, grads, updates, RULE, state, state.step - 1, batch, examples)
         more, memory = read_step(others, step, memory)
         found |= more
     return apply_updates(params, updates), state, memory, (loss, found)

@@ -15,6 +15,7 @@ from ._example_gradients import (
     example_gradient_norms as example_gradient_norms,
     example_projections as example_projections,
 )
+from ._example_sums import example_sums as example_sums
 from ._histogram import exponent_histogram as exponent_histogram
 from ._instruments import (
     GLOBAL_NORM as GLOBAL_NORM,
@@ -45,6 +46,7 @@ from ._spectrum import (
     spectral_density as spectral_density,
 )
 from ._stability import adam_preconditioner as adam_preconditioner, sharpness_ratio as sharpness_ratio
+from ._step_gradient import OfExamples as OfExamples, StepGradient as StepGradient, step_gradient as step_gradient
 from ._step_quality import (
     StepEnds as StepEnds,
     alpha as alpha,
@@ -58,6 +60,7 @@ from ._tap import tap as tap
 from ._tensorboard import TensorBoard as TensorBoard
 from ._trace import Traced as Traced, probed_value_and_grad as probed_value_and_grad, trace as trace
 from ._wanted import (
+    OF_EXAMPLES as OF_EXAMPLES,
     Instruments as Instruments,
     absent as absent,
     in_step_and_apart as in_step_and_apart,

@@ -10,8 +10,31 @@ import numpy as np
 from jax import Array, lax
 
 from ..core import wide
-from ._program import Block, Ref
+from ._program import Ref
 from ._run import Probe
+
+
+class End(NamedTuple):
+    """A value that goes into an operation or comes out.
+
+    Attributes:
+        ref: which.
+        aval: its shape and dtype.
+        axis: that holds the examples; -1 where there is one alone.
+    """
+
+    ref: Ref
+    aval: Any
+    axis: int
+
+    @property
+    def alone(self) -> jax.ShapeDtypeStruct:
+        """Its shape and dtype for one example."""
+        shape = [1 if i == self.axis else size for i, size in enumerate(self.aval.shape)]
+        return jax.ShapeDtypeStruct(tuple(shape), self.aval.dtype)
+
+    def probe(self, lengths: tuple[int, ...]) -> Probe:
+        return Probe(self.ref, _same, _same, self.aval, lengths)
 
 
 class Product(NamedTuple):
@@ -20,7 +43,6 @@ class Product(NamedTuple):
     A convolution is the sum of one such product for each place of its window, whose W and A are its own.
 
     Attributes:
-        block: where it stands.
         a: the value that A is taken from.
         z: Z.
         lengths: of the scans around it, from the outermost; each of their turns has a W of its own.
@@ -29,9 +51,8 @@ class Product(NamedTuple):
         places: (k, axes), of a convolution's window; otherwise k = 1, and no axes.
     """
 
-    block: Block
-    a: Ref
-    z: Ref
+    a: End
+    z: End
     lengths: tuple[int, ...]
     rows: Callable[[Array], Callable[[Array], Array]]
     given: Callable[[Array], Array]
@@ -43,17 +64,24 @@ class Product(NamedTuple):
 
         Where they do not, the gradient is no larger than A and delta together.
         """
-        avals = (self.block.avals[ref] for ref in (self.a, self.z))
-        a, z = (jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals)
-        positions, summed = jax.eval_shape(lambda a: self.rows(a)(self.places[0]), a).shape[1:]
-        given, summed = jax.eval_shape(self.given, z).shape[2], summed * len(self.places)
+        positions, summed = jax.eval_shape(lambda a: self.rows(a)(self.places[0]), self.a.alone).shape[1:]
+        given, summed = jax.eval_shape(self.given, self.z.alone).shape[2], summed * len(self.places)
         return positions * (summed + given) < summed * given
 
     def probes(self) -> dict[Ref, Probe]:
-        return {ref: Probe(ref, _same, _same, self.block.avals[ref], self.lengths) for ref in (self.a, self.z)}
+        return {end.ref: end.probe(self.lengths) for end in (self.a, self.z)}
 
     def squared_norm(self, measured: dict[Ref, Any]) -> Array:
-        a, delta = measured[self.a][0], measured[self.z][1]
+        return self._over_turns(measured[self.a.ref][0], measured[self.z.ref][1])
+
+    def squared_norms(self, measured: dict[Ref, Any]) -> Array:
+        """Of each example's gradient, (n,)."""
+        alone = lambda x, end: x[tuple([slice(None)] * (len(self.lengths) + end.axis) + [None])]  # noqa: E731
+        along = tuple(len(self.lengths) + end.axis for end in (self.a, self.z))
+        each = jax.vmap(lambda a, delta: self._over_turns(alone(a, self.a), alone(delta, self.z)), along)
+        return each(measured[self.a.ref][0], measured[self.z.ref][1])
+
+    def _over_turns(self, a: Array, delta: Array) -> Array:
         turns = lambda x: x.reshape(math.prod(self.lengths), *x.shape[len(self.lengths) :])  # noqa: E731
         squares = jax.vmap(self._from_gram if self.cheaper else self._from_gradient)(turns(a), turns(delta))
         return jnp.maximum(jnp.sum(squares), 0)  # rounding may take what is all but 0 below it

@@ -1,9 +1,10 @@
-"""Which parameters are the weights of one product, convolution or look-up, and of nothing else."""
+"""Which parameters go into one operation, and nothing else: the weights of a product, a convolution or a look-up."""
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from jax import Array
 
 from ..core import jaxpr as jx
 from . import _windows as windows
-from ._gram import Product
+from ._gram import End, Product
 from ._look_up import LookUp, look_up
 from ._program import Block, Op, Ref
 from ._sites import LAYOUT
@@ -19,64 +20,99 @@ from ._sites import LAYOUT
 Uses = dict[Ref, list[tuple[Block, Op | None, int]]]
 
 
-def products(program: Block, count: int) -> dict[int, Product | LookUp]:
-    """Which of the first inputs are used once in a turn, and need no gradient: a `Product`'s weights, a table's rows."""
+class Use(NamedTuple):
+    """The one operation that a parameter goes into.
+
+    Attributes:
+        block: where it stands.
+        op: the operation.
+        index: which of its inputs the parameter is.
+        lengths: of the scans around it, from the outermost, each of whose turns takes a slice of the parameter.
+        slice: shape and dtype of what a turn takes of it.
+        layout: the changes of layout and dtype before the operation, in order.
+        sliced_first: whether none of them comes before a slicing.
+    """
+
+    block: Block
+    op: Op
+    index: int
+    lengths: tuple[int, ...]
+    slice: Any
+    layout: tuple[Op, ...]
+    sliced_first: bool
+
+
+def only_uses(program: Block, count: int) -> list[Use | None]:
+    """Of each of the first inputs the one operation that it goes into; None where there are more, or none."""
     uses: Uses = defaultdict(list)
     for block in program.within():
         taken = [(op, i, x) for op in block.ops for i, x in enumerate(op.inputs)]
         for op, i, x in [*taken, *((None, 0, x) for x in block.outputs)]:
             if not isinstance(x, jx.Literal):
                 uses[x].append((block, op, i))
-    found = {i: _only_use(program, uses, ref) for i, ref in enumerate(program.inputs[:count])}
-    return {i: product for i, product in found.items() if product}
+    return [_only_use(uses, ref, program.avals[ref]) for ref in program.inputs[:count]]
 
 
-def _only_use(program: Block, uses: Uses, ref: Ref) -> Product | LookUp | None:
-    """The one operation that a parameter goes into, if it is one of these; past changes of its layout and dtype."""
-    lengths = ()
+def _only_use(uses: Uses, ref: Ref, aval: Any) -> Use | None:
+    lengths, layout, sliced_first = (), (), True
     while len(uses[ref]) == 1:
         block, op, i = uses[ref][0]
         if op is None or not _real(block, ref):
             return None
-        if op.name == "dot_general":
-            found = _product(block, op, i, lengths)
-            return found if found and found.cheaper else None
-        if op.name == "conv_general_dilated":
-            return _convolution(block, op, lengths) if i == 1 else None
-        if op.name == "gather":
-            # The indices of one inside a loop cannot be had: they have no gradient to be handed out with.
-            return look_up(block, op) if block is program and i == 0 else None
         if op.name in ("remat2", "checkpoint", "remat"):
             ref = op.blocks[0].inputs[i]
         elif op.name == "scan" and i >= sum(jx.scan_counts(op.eqn)):  # a slice of it at each turn
             ref, lengths = op.blocks[0].inputs[i], (*lengths, op.eqn.params["length"])
+            aval, sliced_first = op.blocks[0].avals[ref], not layout
         elif op.name in LAYOUT and math.prod(block.avals[op.outputs[0]].shape) == math.prod(block.avals[ref].shape):
-            ref = op.outputs[0]
+            ref, layout = op.outputs[0], (*layout, op)
         else:
-            return None
+            return Use(block, op, i, lengths, aval, layout, sliced_first)
     return None
 
 
-def _product(block: Block, op: Op, weights: int, lengths: tuple[int, ...]) -> Product | None:
+def products(program: Block, count: int) -> dict[int, Product | LookUp]:
+    """Which of the first inputs are used once in a turn, and need no gradient: a `Product`'s weights, a table's rows."""
+    found = {i: use and (product(use) or _rows(program, use)) for i, use in enumerate(only_uses(program, count))}
+    return {i: each for i, each in found.items() if each}
+
+
+def product(use: Use, axes: Mapping[Ref, int] | None = None) -> Product | None:
+    """What a parameter is the weights of; where `axes` are given, in a program of a batch whose examples lie along them."""
+    if use.op.name == "dot_general":
+        found = _product(use, axes or {})
+        return found if found and (axes or found.cheaper) else None
+    return _convolution(use, axes or {}) if use.op.name == "conv_general_dilated" and use.index == 1 else None
+
+
+def _rows(program: Block, use: Use) -> LookUp | None:
+    # The indices of a look-up inside a loop cannot be had: they have no gradient to be handed out with.
+    return look_up(use.block, use.op) if (use.op.name, use.index) == ("gather", 0) and use.block is program else None
+
+
+def _product(use: Use, axes: Mapping[Ref, int]) -> Product | None:
+    block, op, weights = use.block, use.op, use.index
     a, z = op.inputs[1 - weights], op.outputs[0]
-    if not _probed(block, a, z):
+    if not probed(block, a, z):
         return None
     summed, shared = (tuple(each[1 - weights]) for each in op.eqn.params["dimension_numbers"])
     positions = len(block.avals[a].shape) - len(summed) - len(shared)
     given = range(len(shared), len(block.avals[z].shape))  # and A's own, after those of the left operand
     given = tuple(given[positions:] if weights == 1 else given[: len(given) - positions])
     rows = lambda a: lambda place: _matrices(a, summed, shared)  # noqa: E731
-    batch = tuple(range(len(shared)))
-    return Product(block, a, z, lengths, rows, lambda z: _matrices(z, given, batch), np.zeros((1, 0), int))
+    batch, nowhere = tuple(range(len(shared))), np.zeros((1, 0), int)
+    ends = End(a, block.avals[a], axes.get(a, -1)), End(z, block.avals[z], axes.get(z, -1))
+    return Product(*ends, use.lengths, rows, lambda z: _matrices(z, given, batch), nowhere)
 
 
-def _convolution(block: Block, op: Op, lengths: tuple[int, ...]) -> Product | None:
-    (a, kernel), (z,), params = op.inputs, op.outputs, op.eqn.params
-    if params["batch_group_count"] != 1 or not _probed(block, a, z):
+def _convolution(use: Use, axes: Mapping[Ref, int]) -> Product | None:
+    block, (a, kernel), (z,), params = use.block, use.op.inputs, use.op.outputs, use.op.eqn.params
+    if params["batch_group_count"] != 1 or not probed(block, a, z):
         return None
     rows = partial(windows.passed_over, params, block.avals[z].shape)
     places = windows.places(params, block.avals[kernel].shape)
-    return Product(block, a, z, lengths, rows, partial(windows.put_out, params), places)
+    ends = End(a, block.avals[a], axes.get(a, -1)), End(z, block.avals[z], axes.get(z, -1))
+    return Product(*ends, use.lengths, rows, partial(windows.put_out, params), places)
 
 
 def _matrices(x: Array, features: tuple[int, ...], batch: tuple[int, ...]) -> Array:
@@ -86,8 +122,8 @@ def _matrices(x: Array, features: tuple[int, ...], batch: tuple[int, ...]) -> Ar
     return x.transpose(batch + positions + features).reshape(*shape)
 
 
-def _probed(block: Block, a: Any, z: Ref) -> bool:
-    # A constant of the program meets no probe.
+def probed(block: Block, a: Any, z: Ref) -> bool:
+    """Whether probes can look at both: a constant of the program meets none."""
     return not isinstance(a, jx.Literal) and a not in block.consts and _real(block, a) and _real(block, z)
 
 

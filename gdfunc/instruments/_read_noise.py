@@ -27,7 +27,9 @@ def _averages(params: Tree, names: tuple[str, ...]) -> Averages:
 
 
 def _noise(step: Step, names: tuple[str, ...], memory: Averages, first: Array) -> tuple[Mapping[str, Any], Any]:
-    norms = example_gradient_norms(step.loss_fn, step.params, step.examples)
+    norms, along = step.of_examples or (None, None)
+    if norms is None:
+        norms = example_gradient_norms(step.loss_fn, step.params, step.examples)
     squares, g = norms**2, step.grads
     now = noise_scale(squares, g)
     new = jax.tree.map(lambda m, x: 0.9 * m + 0.1 * x, memory, Averages(now.trace, now.signal))
@@ -35,7 +37,8 @@ def _noise(step: Step, names: tuple[str, ...], memory: Averages, first: Array) -
     found = {"gradient_noise": now.trace, "gradient_signal": now.signal, "noise_scale": scale}
     found["norm_test"] = norm_test(squares, g)
     if {"inner_product_test", "orthogonality_test"} & set(names):
-        along = example_projections(step.loss_fn, step.params, step.examples, g)
+        if along is None:
+            along = example_projections(step.loss_fn, step.params, step.examples, g)
         found["inner_product_test"] = inner_product_test(along, g)
         found["orthogonality_test"] = orthogonality_test(squares, along, g)
     return found, new

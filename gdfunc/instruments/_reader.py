@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..core import Tree
+from ._step_gradient import OfExamples
 
 
 class Step(NamedTuple):
@@ -23,6 +24,7 @@ class Step(NamedTuple):
     state: Any  # the rule's, after it
     number: Any  # how many were made before it, () int32
     examples: Tree  # the whole batch, where `batch` is one of several mini-batches
+    of_examples: OfExamples | None = None  # what the step's own backward pass showed of each
 
 
 class Reader(NamedTuple):

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 import jax
 
 from ..core import Tree, tree_norm
+from ._example_sums import example_sums
 from ._instruments import GLOBAL_NORM, INSTRUMENTS
 from ._probes import plan
-from ._trace import Traced, probed_value_and_grad, trace
+from ._step_gradient import OfExamples, step_gradient
+from ._trace import Traced, trace
+from ._wanted import OF_EXAMPLES, absent
 
 
 class Passed(NamedTuple):
@@ -24,8 +27,9 @@ class Passed(NamedTuple):
 class Seen:
     """What a step shows while it is traced."""
 
-    def __init__(self, names: tuple[str, ...]):
+    def __init__(self, names: tuple[str, ...], of_examples: bool = False):
         self.names = names
+        self.of_examples = of_examples  # whether each example's gradient is to be measured
         self.traced: Traced | None = None
         self.loss_fn: Any = None  # (params, batch) -> ()
         self.loss: Any = None
@@ -33,6 +37,7 @@ class Seen:
         self.batch: Tree = None
         self.grads: Tree = None
         self.measured: dict[int, Any] = {}
+        self.examples: OfExamples | None = None
         self.run: dict[str, Any] = {}
 
 
@@ -75,14 +80,17 @@ def value_and_grad(loss_fn: Callable[..., Any], has_aux: bool = False) -> Callab
         if seen.traced is not None:
             warnings.warn("watch: the step takes gradients more than once, and the first are recorded", stacklevel=2)
             return plain(params, *rest)
-        traced = trace("value_and_grad", lambda p, batch: loss_fn(p, *batch), params, rest, has_aux)
-        seen.traced = traced
-        if probes := plan(traced, seen.names):
-            (loss, aux), grads, seen.measured = probed_value_and_grad(traced, probes, params, rest, has_aux)
-            out = (loss, aux) if has_aux else loss
+        of_batch = lambda p, batch: loss_fn(p, *batch)  # noqa: E731
+        traced = seen.traced = trace("value_and_grad", of_batch, params, rest, has_aux)
+        alone = seen.of_examples and not set(OF_EXAMPLES) & set(absent(None, rest))
+        sums = example_sums(traced, of_batch, params, rest) if alone else None
+        if plan(traced, seen.names) or sums:
+            looked = step_gradient(traced, seen.names, sums, params, rest, has_aux)
+            out, grads = (looked.loss, looked.aux) if has_aux else looked.loss, looked.grads
+            seen.measured, seen.examples = looked.measured, looked.examples
         else:
             out, grads = plain(params, *rest)
-        seen.loss_fn = lambda p, batch: loss_fn(p, *batch)[0] if has_aux else loss_fn(p, *batch)
+        seen.loss_fn = lambda p, batch: of_batch(p, batch)[0] if has_aux else of_batch(p, batch)
         seen.loss, seen.params, seen.batch, seen.grads = out[0] if has_aux else out, params, rest, grads
         return out, grads
 

@@ -13,8 +13,9 @@ from ._sites import find_sites
 
 
 class Traced(NamedTuple):
-    """A loss as a program, its sites, what cannot be seen of it, and the structure of what it returns."""
+    """A loss as a jaxpr and a program, its sites, what cannot be seen of it, and the structure of what it returns."""
 
+    closed: Any
     program: Block
     sites: list[Site]
     unseen: list[str]
@@ -33,7 +34,7 @@ def trace(who: str, loss_fn: Callable, params: Tree, batch: Tree, has_aux: bool 
     sources = [Source(params=frozenset([path])) for path in leaf_paths(params)]
     sources += [Source(data=True)] * len(jax.tree.leaves(batch))
     sites, unseen = find_sites(program, sources)
-    return Traced(program, sites, unseen, out)
+    return Traced(closed, program, sites, unseen, out)
 
 
 def probed_value_and_grad(

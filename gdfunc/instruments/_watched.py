@@ -17,7 +17,7 @@ from ._run_folder import RunFolder
 from ._seen import Seen, seeing
 from ._step_readings import Step, blank, read_step
 from ._trace import Traced
-from ._wanted import Instruments, absent, in_step_and_apart, left_out_of, wanted
+from ._wanted import OF_EXAMPLES, Instruments, absent, in_step_and_apart, left_out_of, wanted
 
 _NO_RULE = absent(None, np.zeros(2))
 
@@ -112,7 +112,8 @@ class Watched:
     def _record(
         self, due: tuple[int, ...], *args: Any, _memories: dict[int, Any] | None = None, **kwargs: Any
     ) -> tuple[Any, dict[str, Any], dict[int, Any]]:
-        seen = Seen(self._in_step if self._trusted else ())
+        of_examples = any(self._names.get(name) in due for name in OF_EXAMPLES)
+        seen = Seen(self._in_step, of_examples) if self._trusted else Seen(())
         with seeing(seen):
             out = self._inner(*args, **kwargs)
         if seen.traced is None:
@@ -124,7 +125,8 @@ class Watched:
         with_gradient, apart = in_step_and_apart(names)
         updates = _updates(seen.params, (*args, *kwargs.values()), out)
         found = readings(seen.traced, seen.measured, with_gradient, seen.params, seen.grads, updates)
-        step = Step(seen.loss_fn, seen.params, seen.batch, seen.loss, seen.grads, updates, None, None, 0, seen.batch)
+        of_step = (seen.loss_fn, seen.params, seen.batch, seen.loss, seen.grads, updates)
+        step = Step(*of_step, None, None, 0, seen.batch, seen.examples)
         memories = {}
         for pace in (pace for pace in apart if pace in due):
             memory = blank(apart[pace], seen.params) if _memories is None else _memories[pace]

@@ -2,14 +2,25 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from ..core import Tree, objective
-from ..instruments import Step, plan, probed_value_and_grad, read_step, readings, trace
+from ..instruments import (
+    OF_EXAMPLES,
+    OfExamples,
+    Step,
+    StepGradient,
+    example_sums,
+    plan,
+    read_step,
+    readings,
+    step_gradient,
+    trace,
+)
 from ._program import Program
 
 
@@ -33,29 +44,37 @@ def differentiate(program: Program, params: Tree, batch: Tree) -> tuple[tuple[Ar
     return mean, grads, lambda p: jnp.mean(lax.map(lambda mini_batch: loss(p, mini_batch)[0], batch))
 
 
-def look_or_differentiate(
-    program: Program, due: Array, params: Tree, batch: Tree
-) -> tuple[tuple[Array, Any], Tree, Callable, Callable]:
-    """What `differentiate` gives, and (params, grads, updates) -> what the instruments read, with probes where it is due."""
+class Differentiated(NamedTuple):
+    """The loss and its gradient, and what instruments were shown on the way."""
+
+    out: tuple[Array, Any]  # (loss, aux)
+    grads: Tree
+    value_fn: Callable  # the loss as a function of parameters alone
+    read: Callable[..., dict[str, Array]]  # (params, grads, updates) -> what the instruments read
+    examples: OfExamples | None
+
+
+def look_or_differentiate(program: Program, due: Array, params: Tree, batch: Tree) -> Differentiated:
+    """What `differentiate` gives, with probes in the loss where it is due."""
     names = program.in_step
     if not names:
-        return *differentiate(program, params, batch), lambda *_: {}
+        return Differentiated(*differentiate(program, params, batch), lambda *_: {}, None)
     loss = partial(checked_loss, program)
     traced = trace("train", loss, params, batch, has_aux=True)
-    probes = plan(traced, names)
+    # What is measured of examples is as large as the batch's activations, and would be 0 between readings.
+    shown = program.every == 1 and set(OF_EXAMPLES) & set(program.apart.get(1, ()))
+    sums = example_sums(traced, loss, params, batch) if shown else None
 
-    def probed(params: Tree, batch: Tree) -> tuple:
-        return probed_value_and_grad(traced, probes, params, batch, has_aux=True)
+    def probed(params: Tree, batch: Tree) -> StepGradient:
+        return step_gradient(traced, names, sums, params, batch, has_aux=True)
 
-    def plain(params: Tree, batch: Tree) -> tuple:
-        blank = {ref: probe.blank() for ref, probe in probes.items()}
-        return *jax.value_and_grad(loss, has_aux=True)(params, batch), blank
+    def plain(params: Tree, batch: Tree) -> StepGradient:
+        (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(params, batch)
+        return StepGradient(value, aux, grads, {ref: probe.blank() for ref, probe in plan(traced, names).items()}, None)
 
-    if program.every == 1:
-        out, grads, measured = probed(params, batch)
-    else:
-        out, grads, measured = lax.cond(due, probed, plain, params, batch)
-    return out, grads, lambda p: loss(p, batch)[0], partial(readings, traced, measured, names)
+    looked = probed(params, batch) if program.every == 1 else lax.cond(due, probed, plain, params, batch)
+    read = partial(readings, traced, looked.measured, names)
+    return Differentiated((looked.loss, looked.aux), looked.grads, lambda p: loss(p, batch)[0], read, looked.examples)
 
 
 def read_apart(program: Program, step: Step, memories: dict[int, Any]) -> tuple[dict[str, Array], dict[int, Any]]:

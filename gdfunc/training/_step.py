@@ -45,16 +45,16 @@ def step(program: Program, rule: Any, stop: tuple, key: Array, data: Tree, carry
     """One step of gradient descent; a step that is judged to be the last does not move the parameters."""
     batch, drawn = program.batches.draw(data, key, carry.drawn, carry.step)
     due = carry.step % program.every == 0
-    (loss, aux), grads, value_fn, looked = look_or_differentiate(program, due, carry.params, batch)
+    (loss, aux), grads, value_fn, look, examples = look_or_differentiate(program, due, carry.params, batch)
     extra = extras(program, rule, batch, loss, grads, value_fn, carry.params, carry.step, key)
     with seeing(Seen(())) as seen:
         updates, state = call_update(rule, grads, carry.state, carry.params, extra)
     params = apply_updates(carry.params, updates)
 
     norms = tree_norm(grads), tree_norm(updates), tree_norm(carry.params)
-    read = _when(due, program.every, looked, carry.params, grads, updates)
+    read = _when(due, program.every, look, carry.params, grads, updates)
     loss_fn = lambda p, b: checked_loss(program, p, b)[0]  # noqa: E731
-    made = Step(loss_fn, carry.params, batch, loss, grads, updates, rule, state, carry.step, batch)
+    made = Step(loss_fn, carry.params, batch, loss, grads, updates, rule, state, carry.step, batch, examples)
     apart, memories = read_apart(program, made, carry.memories)
     row = Row(carry.step + 1, loss, *norms, aux, (), read | apart, seen.run)
     row = row._replace(measured=_measure(program, carry, grads, updates, batch))

@@ -278,7 +278,7 @@ def test_where_probes_change_the_step_it_is_said_and_norms_remain(tmp_path, monk
         (loss, aux), grads, measured = probed_value_and_grad(*args)
         return (loss, aux), jax.tree.map(lambda g: 1.1 * g, grads), measured
 
-    monkeypatch.setattr("gdfunc.instruments._seen.probed_value_and_grad", wrong)
+    monkeypatch.setattr("gdfunc.instruments._step_gradient.probed_value_and_grad", wrong)
     rule = rules.SGD(0.1)
     _, losses = go(jax.jit(make_step(rule, jax.value_and_grad(loss_fn))), rule, calls=4)
     warned = pytest.warns(UserWarning, match="other numbers with probes in the loss")

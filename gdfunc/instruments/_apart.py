@@ -1,0 +1,235 @@
+"""Whether the examples of a batch go through a loss each on its own, up to a mean over them."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..core import Tree, jaxpr as jx
+from ._program import Block, Ref, read_program
+from ._trace import Traced
+
+EACH = "each example"  # what a value holds along one of its axes; otherwise the weight of a sum over them, or:
+NONE = None  # it is the same whatever the examples are
+State = str | float | None
+
+
+class _TogetherError(Exception):
+    """An operation ties examples together, or is not known not to."""
+
+
+def example_axes(traced: Traced, loss_fn: Callable, params: Tree, batch: Tree) -> dict[Ref, int] | None:
+    """Of every value in a loss, the axis that holds the examples, if the loss is the mean of what each of them gives alone.
+
+    The loss is traced for a batch of twice the size as well. Of every value, the axis that has doubled holds the examples;
+    an operation is followed if it is known to keep them apart, and a sum over them may only be added to and multiplied
+    from there on. In a mean it is divided by twice as much.
+
+    Args:
+        traced: the loss.
+        loss_fn: the same, (params, batch) -> loss, or (loss, aux).
+        params: what it was traced for.
+        batch: likewise, at least one array, all with the same leading axis.
+
+    Returns:
+        None where it is no such mean, and where that is not known: after operations that are not followed, in while loops,
+        across devices.
+    """
+    n = jnp.shape(jax.tree.leaves(batch)[0])[0]
+    double = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2 * n, *jnp.shape(x)[1:]), jnp.result_type(x)), batch)
+    try:
+        twin = jax.make_jaxpr(loss_fn)(params, double)
+    except Exception:  # whatever the user's function raises for a batch of another size
+        return None
+    states: list[State] = [*[NONE] * len(jax.tree.leaves(params)), *[EACH] * len(jax.tree.leaves(batch))]
+    try:
+        if _Walk(n).through(traced.closed, twin, states)[0] != 0.5:
+            return None
+        avals = [_avals(program) for program in (traced.program, read_program(twin))]
+        found = {ref: _axis(aval, avals[1][ref], n) for ref, aval in avals[0].items()}
+    except _TogetherError:
+        return None
+    return {ref: axis for ref, axis in found.items() if axis is not None}
+
+
+def _avals(program: Block) -> dict[Ref, Any]:
+    return {ref: aval for block in program.within() for ref, aval in block.avals.items()}
+
+
+def _axis(aval: Any, twin: Any, n: int) -> int | None:
+    """The axis that holds n examples here and 2 n in the twin; None where there is none."""
+    if aval.shape == twin.shape:
+        return None
+    pairs = list(zip(aval.shape, twin.shape, strict=False))
+    changed = [i for i, (a, b) in enumerate(pairs) if a != b]
+    if len(aval.shape) != len(twin.shape) or len(changed) != 1 or pairs[changed[0]] != (n, 2 * n):
+        raise _TogetherError
+    return changed[0]
+
+
+class _Walk:
+    def __init__(self, n: int):
+        self.n = n
+
+    def through(self, closed: Any, twin: Any, states: list[State]) -> list[State]:
+        """What the outputs are, from what the inputs are."""
+        (jaxpr, consts), (other, others) = jx.open_jaxpr(closed), jx.open_jaxpr(twin)
+        if len(jaxpr.eqns) != len(other.eqns) or any(_differ(a, b) for a, b in zip(consts, others, strict=False)):
+            raise _TogetherError
+        env = dict.fromkeys(jaxpr.constvars, NONE) | dict(zip(jaxpr.invars, states, strict=True))
+        look = lambda x: NONE if isinstance(x, jx.Literal) else env[x]  # noqa: E731
+        for eqn, same in zip(jaxpr.eqns, other.eqns, strict=True):
+            env |= zip(eqn.outvars, self.after(eqn, same, [look(x) for x in eqn.invars]), strict=True)
+        return [look(x) for x in jaxpr.outvars]
+
+    def after(self, eqn: Any, twin: Any, states: list[State]) -> list[State]:
+        name = eqn.primitive.name
+        if name != twin.primitive.name:
+            raise _TogetherError
+        if not any(state != NONE for state in states):
+            return [NONE] * len(eqn.outvars)
+        pairs = zip(eqn.invars, twin.invars, strict=True)
+        literals = [(x.val, y.val) for x, y in pairs if isinstance(x, jx.Literal)]
+        sums = [state for state in states if isinstance(state, float)]
+        inner = list(zip(jx.inner_jaxprs(eqn), jx.inner_jaxprs(twin), strict=True))
+        if not (sums and not inner) and any(_differ(*pair) for pair in literals):
+            raise _TogetherError
+        if name == "scan":
+            return self.turns(eqn, twin, states, *inner[0])
+        if name == "cond":
+            if states[0] != NONE:
+                raise _TogetherError
+            return [*map(_join, *(self.through(a, b, states[1:]) for a, b in inner))]
+        if inner and (name in jx.CALLS or name in ("checkpoint", "remat", "remat2") or name.startswith("custom_jvp")):
+            return self.through(*inner[0], states)
+        if inner:  # a loop of unknown length, devices, or a backward pass of its own
+            raise _TogetherError
+        if sums:
+            return [_weighed(name, states, literals, sums)] * len(eqn.outvars)
+        where = [_axis(x.aval, y.aval, self.n) for x, y in zip(eqn.invars, twin.invars, strict=True)]
+        axes = [i if state == EACH else None for i, state in zip(where, states, strict=True)]
+        out = [_axis(x.aval, y.aval, self.n) for x, y in zip(eqn.outvars, twin.outvars, strict=True)]
+        if None in out:  # they were summed up
+            if name not in ("reduce_sum", "dot_general") or any(i is not None for i in out):
+                raise _TogetherError
+            return [1.0] * len(out)
+        if not all(i is not None and _keeps(eqn, axes, i) for i in out):
+            raise _TogetherError
+        return [EACH] * len(out)
+
+    def turns(self, eqn: Any, twin: Any, states: list[State], body: Any, other: Any) -> list[State]:
+        n, m = jx.scan_counts(eqn)
+        m += n
+        if eqn.params["length"] != twin.params["length"]:
+            raise _TogetherError
+        while True:  # until what is carried round is what it was said to be
+            out = self.through(body, other, states)
+            carry = [_join(a, b) for a, b in zip(states[n:m], out, strict=False)]
+            if carry == states[n:m]:
+                return [*carry, *out[m - n :]]
+            states = [*states[:n], *carry, *states[m:]]
+
+
+def _differ(a: Any, b: Any) -> bool:
+    return np.shape(a) == np.shape(b) == () and np.asarray(a).tobytes() != np.asarray(b).tobytes()  # NaN is itself
+
+
+def _join(a: State, b: State) -> State:
+    if NONE not in (a, b) and a != b:
+        raise _TogetherError
+    return b if a is NONE else a
+
+
+def _weighed(name: str, states: list[State], literals: list[tuple], sums: list[float]) -> float:
+    """The weight of a sum over examples after an operation that is linear in it."""
+    (a, b) = map(float, literals[0]) if literals else (1.0, 1.0)
+    if EACH in states or any(weight != sums[0] for weight in sums):
+        raise _TogetherError
+    if name in _AS_IT_IS or (name in ("add", "sub") and a == b):
+        return sums[0]
+    if len(sums) == 1 and a and b and (name == "mul" or (name == "div" and states[0] is not NONE)):
+        return sums[0] * (b / a if name == "mul" else a / b)
+    raise _TogetherError
+
+
+_AS_IT_IS = frozenset({"neg", "convert_element_type", "reshape", "squeeze", "broadcast_in_dim", "copy", "reduce_sum"})
+
+
+def _keeps(eqn: Any, axes: list[int | None], out: int) -> bool:
+    """Whether each example of the result comes from the same one of what is given, all along these axes."""
+    name, p = eqn.primitive.name, eqn.params
+    given = [i for i in axes if i is not None]
+    axis, shape, after = given[0], eqn.invars[axes.index(given[0])].aval.shape, eqn.outvars[0].aval.shape
+    if jx.is_pointwise(eqn):
+        return all(i == out for i in given)
+    match name:
+        case "broadcast_in_dim":
+            return p["broadcast_dimensions"][axis] == out
+        case "transpose":
+            return p["permutation"][out] == axis
+        case "reshape" | "squeeze" | "expand_dims":
+            return math.prod(shape[:axis]) == math.prod(after[:out])
+        case (
+            "reduce_sum"
+            | "reduce_max"
+            | "reduce_min"
+            | "reduce_prod"
+            | "reduce_and"
+            | "reduce_or"
+            | "argmax"
+            | "argmin"
+        ):
+            return out == axis - sum(i < axis for i in p["axes"]) and axis not in p["axes"]
+        case "cumsum" | "cumprod" | "cummax" | "cummin" | "cumlogsumexp" | "split":
+            return p["axis"] != axis == out
+        case "sort" | "concatenate":
+            return p["dimension"] != axis and all(i == out for i in given)
+        case "rev":
+            return axis not in p["dimensions"]
+        case "top_k":
+            return axis != len(shape) - 1
+        case "slice" | "dynamic_slice" | "iota":
+            return axis == out
+        case "pad":
+            return axis == out and tuple(p["padding_config"][axis]) == (0, 0, 0)
+        case "reduce_window_max" | "reduce_window_sum" | "reduce_window_min":
+            of_window = (p["window_dimensions"][axis], p["window_strides"][axis], *p["padding"][axis])
+            return axis == out and of_window == (1, 1, 0, 0)
+        case "conv_general_dilated":
+            numbers = p["dimension_numbers"]
+            here = axes[1] is None and axis == numbers.lhs_spec[0] and out == numbers.out_spec[0]
+            return here and p["batch_group_count"] == 1
+        case "dot_general":
+            return _in_product(p["dimension_numbers"], axes, [len(x.aval.shape) for x in eqn.invars]) == out
+        case "gather":
+            return _in_gather(p["dimension_numbers"], axes, len(after)) == out
+    return False
+
+
+def _in_product(numbers: Any, axes: list[int | None], ranks: list[int]) -> int | None:
+    """Where a product puts an axis of one of its operands, or one that both share."""
+    summed, shared = numbers
+    given = [(side, axis) for side, axis in enumerate(axes) if axis is not None]
+    side, axis = given[0]
+    if len(given) == 2:
+        pairs = list(zip(*shared, strict=True))
+        return pairs.index(tuple(axes)) if tuple(axes) in pairs else None
+    taken = {*summed[side], *shared[side]}
+    if axis in taken:
+        return None
+    of_left = ranks[0] - len(summed[0]) if side else len(shared[0])
+    return of_left + sum(i not in taken for i in range(axis))
+
+
+def _in_gather(numbers: Any, axes: list[int | None], rank: int) -> int | None:
+    """Where a gather puts the examples, whose indices they are, and whose rows alone these may look at."""
+    table, at = axes
+    if at is None:
+        return None
+    pairs = list(zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True))
+    if table is not None and (table, at) not in pairs:
+        return None
+    return [i for i in range(rank) if i not in numbers.offset_dims][at]
