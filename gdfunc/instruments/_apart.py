@@ -100,8 +100,6 @@ class _Walk:
         if name == "scan":
             return self.turns(eqn, twin, states, *inner[0])
         if name == "cond":
-            if states[0] != NONE:
-                raise _TogetherError
             return [*map(_join, *(self.through(a, b, states[1:]) for a, b in inner))]
         if inner and (name in jx.CALLS or name in ("checkpoint", "remat", "remat2") or name.startswith("custom_jvp")):
             return self.through(*inner[0], states)

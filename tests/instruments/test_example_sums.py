@@ -97,9 +97,14 @@ TOGETHER = {
     "summed up to each": of_outputs(lambda z, y: jnp.mean(error(jnp.cumsum(z, 0), y))),
     "others by number": of_outputs(lambda z, y: jnp.mean(error(z[jnp.array([1, 0, *range(2, len(y))])], y))),
     "shifted": of_outputs(lambda z, y: jnp.mean(error(lax.pad(z, jnp.zeros((), z.dtype), ((1, -1, 0), (0, 0, 0))), y))),
-    "the worst": of_outputs(lambda z, y: jnp.max(jnp.mean(error(z, y), 1))),
+    "those of others": of_outputs(
+        lambda z, y: jnp.mean(z.at[(y[:, 0] > 0).astype(int)].get(mode="clip", wrap_negative_indices=False) ** 2)
+    ),
+    "the worst": of_outputs(lambda z, y: jnp.max(jnp.mean(error(z, y), 1)) / len(y)),
     "the first": of_outputs(lambda z, y: jnp.mean(error(z, y)[0])),
     "a sum": of_outputs(lambda z, y: jnp.sum(error(z, y))),
+    "a sum with the mean in it": of_outputs(lambda z, y: jnp.sum(error(z, y) + jnp.mean(z)) / 3),
+    "in another layout": of_outputs(lambda z, y: jnp.mean(error(z.reshape(3, -1), y.T))),
     "a root": of_outputs(lambda z, y: jnp.sqrt(jnp.mean(error(z, y)))),
     "a product": of_outputs(lambda z, y: jnp.mean(error(z, y)) * jnp.mean(jnp.abs(z))),
     "a mean of those that count": of_outputs(lambda z, y: jnp.sum(error(z, y) * (y > 0)) / jnp.sum(y > 0)),
@@ -110,6 +115,9 @@ TOGETHER = {
     "a branch by all": of_outputs(lambda z, y: lax.cond(jnp.sum(y) > 0, lambda: jnp.mean(z**2), lambda: jnp.mean(z))),
     "pooled": of_outputs(
         lambda z, y: jnp.mean(lax.reduce_window(error(z, y), 0.0, lax.add, (2, 1), (1, 1), "SAME"))
+    ),
+    "weights turned before they are sliced": lambda p, b: jnp.mean(
+        lax.scan(lambda h, w: (jnp.tanh(h * w), None), jnp.tanh(b[0] @ p["w0"] + p["b0"]), p["w1"].T)[0] ** 2
     ),
     "weights used twice": lambda p, b: squared_error(mlp(p, b[0]), b[1]) + jnp.sum(p["w1"] ** 2),
 }  # fmt: skip
