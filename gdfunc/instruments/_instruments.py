@@ -104,7 +104,8 @@ INSTRUMENTS = {
     ),
     "gradient_noise": _run(
         "Gradient noise", "g²", "log", "The trace of the covariance of one example's gradient.",
-        "1 to 2 gradients, more where weights are used again",
+        "1 to 2 gradients, more where weights are used again; at every record less than half of one, where examples go "
+        "through the loss each on its own",
     ),
     "gradient_signal": _run(
         "Gradient signal", "g²", "log",
@@ -123,7 +124,8 @@ INSTRUMENTS = {
     ),
     "inner_product_test": _run(
         "Inner product test", "ratio", "log",
-        "The standard error along the gradient: small, and the step very likely descends.", "1 gradient",
+        "The standard error along the gradient: small, and the step very likely descends.",
+        "1 gradient; a third of one where gradient_noise takes less than half",
     ),
     "orthogonality_test": _run(
         "Orthogonality test", "ratio", "log",
