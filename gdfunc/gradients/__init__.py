@@ -1,8 +1,19 @@
-"""Gradients shown: the forward and backward pass of any loss, every step in numbers."""
+"""Gradients, shown, multiplied and checked: the backward pass in numbers, products with matrices of derivatives."""
 
 from ._backward import Backward as Backward, Derivative as Derivative, Sum as Sum
+from ._examples import (
+    empirical_fisher_vector_product as empirical_fisher_vector_product,
+    per_example_gradients as per_example_gradients,
+)
 from ._forward import Forward as Forward, Value as Value
 from ._graph import Edge as Edge, Node as Node, graph as graph
+from ._higher import directional_derivatives as directional_derivatives, hessian_block as hessian_block
 from ._numbers import in_numbers as in_numbers
+from ._products import (
+    gauss_newton_vector_product as gauss_newton_vector_product,
+    hessian_vector_product as hessian_vector_product,
+    jacobian_vector_product as jacobian_vector_product,
+    vector_jacobian_product as vector_jacobian_product,
+)
 from ._table import Row as Row
 from ._trace import Trace as Trace, trace as trace
