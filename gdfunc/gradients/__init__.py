@@ -5,6 +5,7 @@ from ._examples import (
     empirical_fisher_vector_product as empirical_fisher_vector_product,
     per_example_gradients as per_example_gradients,
 )
+from ._finite_difference import FiniteDifference as FiniteDifference, finite_difference as finite_difference
 from ._forward import Forward as Forward, Value as Value
 from ._graph import Edge as Edge, Node as Node, graph as graph
 from ._higher import directional_derivatives as directional_derivatives, hessian_block as hessian_block
