@@ -1,6 +1,8 @@
 """Gradients, shown, multiplied and checked: the backward pass in numbers, products with matrices of derivatives."""
 
 from ._backward import Backward as Backward, Derivative as Derivative, Sum as Sum
+from ._check import assert_gradients as assert_gradients, check as check
+from ._compared import CheckedLeaf as CheckedLeaf, Compared as Compared, GradientCheck as GradientCheck
 from ._examples import (
     empirical_fisher_vector_product as empirical_fisher_vector_product,
     per_example_gradients as per_example_gradients,
