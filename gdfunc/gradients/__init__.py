@@ -1,8 +1,9 @@
-"""Gradients, shown, multiplied and checked: the backward pass in numbers, products with matrices of derivatives."""
+"""Gradients, shown, multiplied, checked and counted; kinks."""
 
 from ._backward import Backward as Backward, Derivative as Derivative, Sum as Sum
 from ._check import assert_gradients as assert_gradients, check as check
 from ._compared import CheckedLeaf as CheckedLeaf, Compared as Compared, GradientCheck as GradientCheck
+from ._cost import Cost as Cost, cost as cost
 from ._examples import (
     empirical_fisher_vector_product as empirical_fisher_vector_product,
     per_example_gradients as per_example_gradients,
@@ -11,6 +12,7 @@ from ._finite_difference import FiniteDifference as FiniteDifference, finite_dif
 from ._forward import Forward as Forward, Value as Value
 from ._graph import Edge as Edge, Node as Node, graph as graph
 from ._higher import directional_derivatives as directional_derivatives, hessian_block as hessian_block
+from ._kinks import Kinks as Kinks, kinks as kinks
 from ._numbers import in_numbers as in_numbers
 from ._products import (
     gauss_newton_vector_product as gauss_newton_vector_product,
