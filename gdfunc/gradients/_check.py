@@ -129,11 +129,10 @@ def _verdict(found: Probe) -> Verdict:
         return "not finite"
     if not math.isfinite(found.error):
         return "undecided"
-    low, high = sorted((found.left, found.right))
-    between = found.kink and low - found.error <= found.gradient <= high + found.error
-    if between or abs(found.gradient - found.slope) <= found.error:
-        return "kink" if found.kink else "right"
-    return "wrong"
+    # A kink is noise to the differences: their error is more than half of its jump.
+    if abs(found.gradient - found.slope) > found.error:
+        return "wrong"
+    return "kink" if found.kink else "right"
 
 
 def _how_bad(half: tuple[Compared, tuple[int, int]]) -> tuple[bool, bool, float]:

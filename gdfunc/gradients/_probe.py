@@ -14,7 +14,7 @@ from ._stencil import STENCILS, difference, noise, values_at
 _STENCIL = STENCILS["richardson"]
 _FALL = 4.0  # from one step to the next
 _STEPS = 6
-_TRUSTED = 2  # the steps of the least errors: where a function has many kinks, one of them may look smooth by chance
+_TRUSTED = 3  # the steps of the least errors: where a function has many kinks, one of them may look smooth by chance
 
 
 class Probe(NamedTuple):
@@ -22,7 +22,7 @@ class Probe(NamedTuple):
 
     Attributes:
         gradient: the gradient's component.
-        slope: the derivative by differences, at that of the two best steps which agrees more.
+        slope: the derivative by differences, at that of the three best steps which agrees most.
         error: by how much the two may differ where the gradient is right.
         sees: the least error of the gradient that would be found.
         kink: whether the slopes on both sides differ, however small the step.
@@ -92,4 +92,5 @@ def _one_sided(values: np.ndarray, steps: np.ndarray) -> tuple[bool, float, floa
     jump = np.abs(right - left)
     told_apart = np.flatnonzero(16 * _at_least_that_of_smaller(rounding) / steps < np.max(jump))
     last = told_apart[-1] if told_apart.size else 0
-    return bool(last > 0 and jump[last] > np.max(jump) / 2), float(left[last]), float(right[last])
+    kink = last > 0 and np.all(jump[last - 1 : last + 1] > np.max(jump) / 2)
+    return bool(kink), float(left[last]), float(right[last])

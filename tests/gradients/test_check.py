@@ -41,6 +41,16 @@ def test_a_right_gradient_in_float32_is_called_right_and_small_errors_would_show
     assert str(found).startswith("the gradient has no error found (float32)\n  b1  right along ")
 
 
+def test_among_many_kinks_no_right_gradient_is_called_wrong():
+    rng = np.random.default_rng(0)
+    at, jump = jnp.asarray(rng.uniform(-1, 1, 80)), jnp.asarray(rng.normal(size=80))
+    # 300 points of one function whose slope jumps every 0.025; the largest step goes over a dozen jumps.
+    f = lambda p: jnp.mean(jax.nn.relu(p[:, None] - at) @ jump)  # noqa: E731
+    found = check(f, jnp.asarray(rng.uniform(-1, 1, 300)), entries=300)
+    assert found.ok
+    assert len(found.rows) < 60  # most of them are far enough from the next kink
+
+
 def test_a_gradient_a_tenth_too_large_is_found_where_chex_finds_none():
     f = lambda p: jnp.sum(with_gradient(jnp.sin, lambda g: 1.1 * g)(p))  # noqa: E731
     p = jnp.linspace(-1, 1, 100)

@@ -87,7 +87,9 @@ def test_a_noisy_function_has_a_larger_error_told_and_kept():
 
 
 def test_forward_differences_stay_on_their_side():
-    assert finite_difference(jnp.sqrt, 0.0, method="forward", step=1e-2).value == pytest.approx(10)
+    found = finite_difference(jnp.sqrt, 0.0, method="forward", step=1e-2)
+    np.testing.assert_allclose(found.value, 10, rtol=1e-6)
+    assert np.isfinite(found.error)
     assert np.isnan(finite_difference(jnp.sqrt, 0.0).error)
     np.testing.assert_allclose(finite_difference(jnp.abs, 0.0, method="forward").value, 1)
 
