@@ -6,11 +6,7 @@ from ._batch_tests import (
     norm_test as norm_test,
     orthogonality_test as orthogonality_test,
 )
-from ._curvature import (
-    TopEigenvalue as TopEigenvalue,
-    hessian_vector_product as hessian_vector_product,
-    top_eigenvalue as top_eigenvalue,
-)
+from ._curvature import TopEigenvalue as TopEigenvalue, top_eigenvalue as top_eigenvalue
 from ._example_gradients import (
     example_gradient_norms as example_gradient_norms,
     example_projections as example_projections,

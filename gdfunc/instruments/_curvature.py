@@ -1,4 +1,4 @@
-"""The loss's curvature where training stands: along a direction, and at its largest."""
+"""The loss's curvature where training stands, at its largest."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,30 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..core import Tree, check_alike, check_params, tree_dot, tree_norm, tree_scale, tree_sub
-
-
-def hessian_vector_product(loss_fn: Callable[[Tree, Tree], Array], params: Tree, batch: Tree, v: Tree) -> Tree:
-    r"""$H v$, the derivative of the gradient along v, without the Hessian itself (Pearlmutter 1994, Neural Comput. 6(1), <https://doi.org/10.1162/neco.1994.6.1.147>).
-
-    $$H v = \frac{\partial}{\partial r} \nabla L(p + r v) \Big|_{r=0}$$
-
-    Costs two to two and a half gradients.
-
-    Args:
-        loss_fn: (params, batch) -> (), the loss.
-        params: p, a pytree of real floating-point arrays.
-        batch: what the loss is taken on.
-        v: the direction, a tree as `params` in structure, shapes and dtypes.
-
-    Returns:
-        A tree as `params`, in units of L / p where v is in units of p.
-
-    Raises:
-        ValueError: naming the first leaf where `params` and `v` differ.
-    """
-    check_params(params, "hessian_vector_product")
-    check_alike("hessian_vector_product", params=params, v=v)
-    return jax.jvp(lambda p: jax.grad(loss_fn)(p, batch), (params,), (v,))[1]
+from ..gradients import hessian_vector_product
 
 
 class TopEigenvalue(NamedTuple):
@@ -99,7 +76,7 @@ def top_eigenvalue(
         return jax.tree.map(lambda x, P: (x / jnp.sqrt(P)).astype(x.dtype), v, preconditioner)
 
     def product(v: Tree) -> tuple[Tree, Array, Array]:
-        w = scaled(hessian_vector_product(loss_fn, params, batch, scaled(v)))
+        w = scaled(hessian_vector_product(loss_fn, params, scaled(v), batch))
         value = tree_dot(v, w)
         distance = tree_norm(tree_sub(w, tree_scale(value, v)))
         # Exactly 0 where H v = 0: v is then an eigenvector, of eigenvalue 0.

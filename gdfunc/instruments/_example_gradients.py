@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..core import Tree, check_alike, check_params, path_name, safe_sqrt, trace_loss, tree_dot
+from ..core import Tree, check_alike, check_params, safe_sqrt, trace_loss, tree_dot
+from ..gradients._examples import alone, count_examples
 from ._look_up import LookUp
 from ._products import products
 from ._program import Ref, read_program
@@ -55,7 +56,7 @@ def example_gradient_norms(loss_fn: Callable[[Tree, Tree], Array], params: Tree,
             loss is no real scalar.
     """
     check_params(params, "example_gradient_norms")
-    n = _count_examples("example_gradient_norms", batch)
+    n = count_examples("example_gradient_norms", batch)
     if chunk < 1:
         raise ValueError(f"example_gradient_norms needs chunk >= 1, and was given chunk={chunk}")
     one = jax.tree.map(lambda x: x[:1], batch)
@@ -69,7 +70,7 @@ def example_gradient_norms(loss_fn: Callable[[Tree, Tree], Array], params: Tree,
 
     def norm(example: Tree) -> Array:
         def loss(some: dict[int, Array], dummies: dict[Ref, Any]) -> tuple[Array, list[Array]]:
-            out = run(kept, [*(leaves | some).values(), *jax.tree.leaves(_alone(example))], probes, dummies)
+            out = run(kept, [*(leaves | some).values(), *jax.tree.leaves(alone(example))], probes, dummies)
             return out[0], out[1:]
 
         blanks = {ref: probe.blank() for ref, probe in probes.items()}
@@ -101,25 +102,6 @@ def example_projections(loss_fn: Callable[[Tree, Tree], Array], params: Tree, ba
     """
     check_params(params, "example_projections")
     check_alike("example_projections", params=params, direction=direction)
-    _count_examples("example_projections", batch)
-    losses = lambda p: jax.vmap(lambda example: loss_fn(p, _alone(example)))(batch)  # noqa: E731
+    count_examples("example_projections", batch)
+    losses = lambda p: jax.vmap(lambda example: loss_fn(p, alone(example)))(batch)  # noqa: E731
     return jax.jvp(losses, (params,), (direction,))[1]
-
-
-def _alone(example: Tree) -> Tree:
-    return jax.tree.map(lambda x: x[None], example)
-
-
-def _count_examples(who: str, batch: Tree) -> int:
-    leaves = jax.tree_util.tree_leaves_with_path(batch)
-    if not leaves:
-        raise ValueError(f"{who} needs a batch with at least one array, and was given {batch!r}")
-    first_path, first = leaves[0][0], jnp.shape(leaves[0][1])
-    for path, leaf in leaves:
-        shape = jnp.shape(leaf)
-        if not shape or shape[0] == 0 or shape[:1] != first[:1]:
-            raise ValueError(
-                f"{who} needs one leading axis of examples on every leaf of the batch, and was given shape "
-                f"{shape} at {path_name(path)!r} beside {first} at {path_name(first_path)!r}"
-            )
-    return first[0]

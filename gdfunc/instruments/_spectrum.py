@@ -9,8 +9,8 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from ..core import Tree, check_params, wide
+from ..gradients import hessian_vector_product
 from ..rules._hutchinson import hessian_diagonal
-from ._curvature import hessian_vector_product
 from ._lanczos import at_least_one, lanczos
 
 
@@ -107,7 +107,7 @@ def spectral_density(
     check_params(params, "spectral_density")
     at_least_one("spectral_density", steps=steps, probes=probes)
     flat, unravel = ravel_pytree(params)
-    product = lambda v: hessian_vector_product(loss_fn, params, batch, v)  # noqa: E731
+    product = lambda v: hessian_vector_product(loss_fn, params, v, batch)  # noqa: E731
 
     def probe(key: Array) -> tuple[Array, Array]:
         found = lanczos(product, unravel(jax.random.normal(key, flat.shape, flat.dtype)), steps)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from .. import gradients
 from ..core import Tree, objective
 from ..instruments import (
     OF_EXAMPLES,
@@ -137,8 +138,7 @@ def per_example_gradients(program: Program, params: Tree, batch: Tree) -> Tree:
         raise ValueError("train needs data for a rule that needs per_example_grads, and was given none")
     if program.batches.accumulate > 1:
         batch = merged(batch)
-    alone = lambda p, row: checked_loss(program, p, jax.tree.map(lambda x: x[None], row))[0]  # noqa: E731
-    return jax.vmap(jax.grad(alone), in_axes=(None, 0))(params, batch)
+    return gradients.per_example_gradients(lambda p, row: checked_loss(program, p, row)[0], params, batch)
 
 
 def checked_loss(program: Program, params: Tree, batch: Tree) -> tuple[Array, Any]:
