@@ -1,7 +1,15 @@
 """Models: small networks as pure functions of their parameters, built so that every layer's signals can be seen."""
 
+from ._dropout import dropout as dropout
 from ._mlp import deep_linear as deep_linear, mlp as mlp
 from ._model import Layer as Layer, Model as Model
+from ._normalisation import (
+    Moments as Moments,
+    batch_norm as batch_norm,
+    group_norm as group_norm,
+    layer_norm as layer_norm,
+    rms_norm as rms_norm,
+)
 from ._rnn import rnn as rnn
 from ._signals import (
     LayerArrays as LayerArrays,

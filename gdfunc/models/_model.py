@@ -27,19 +27,23 @@ class Model:
 
     Attributes:
         init: `init(key) -> params`, a pytree of arrays.
-        apply: `apply(params, x) -> output`.
+        apply: `apply(params, x) -> output`. A model with batch normalisation takes `statistics` too, one with dropout a
+            `key`.
         trace_layers: `trace_layers(params, x, shifts=None) -> (output, signals)`: block -> (pre-activations, activations), with
             `shifts[block]` added to the block's pre-activations; None for a model that has no layers to show.
         trace_states: `trace_states(params, x, shifts=None) -> (output, states)` of a recurrent model: (time, batch, width), with
             `shifts` added to the states; None for others.
         layers: each `Layer` in depth order; none for a model that is more than one layer after the other.
+        batch_statistics: `batch_statistics(params, x) -> statistics` of a model with batch normalisation: the mean and
+            variance of every feature that it normalises, over the batch x; None for others.
     """
 
     init: Callable[[Array], Tree]
-    apply: Callable[[Tree, Array], Array]
+    apply: Callable[..., Array]
     trace_layers: Callable[..., tuple[Array, Any]] | None = None
     trace_states: Callable[..., tuple[Array, Any]] | None = None
     layers: tuple[Layer, ...] = ()
+    batch_statistics: Callable[[Tree, Array], Tree] | None = None
 
 
 def check_input(who: str, x: Any, shape: tuple[str | int, ...]) -> Array:
