@@ -10,6 +10,7 @@ from ._normalisation import (
     layer_norm as layer_norm,
     rms_norm as rms_norm,
 )
+from ._residual import residual as residual
 from ._rnn import rnn as rnn
 from ._signals import (
     LayerArrays as LayerArrays,
