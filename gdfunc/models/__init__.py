@@ -1,5 +1,6 @@
 """Models: small networks as pure functions of their parameters, built so that every layer's signals can be seen."""
 
+from ._data_dependent import data_dependent as data_dependent, lsuv as lsuv
 from ._dropout import dropout as dropout
 from ._mlp import deep_linear as deep_linear, mlp as mlp
 from ._model import Layer as Layer, Model as Model
