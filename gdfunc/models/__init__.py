@@ -4,6 +4,7 @@ from ._data_dependent import data_dependent as data_dependent, lsuv as lsuv
 from ._dropout import dropout as dropout
 from ._mlp import deep_linear as deep_linear, mlp as mlp
 from ._model import Layer as Layer, Model as Model
+from ._mup import mup as mup, mup_factors as mup_factors
 from ._normalisation import (
     Moments as Moments,
     batch_norm as batch_norm,
