@@ -100,16 +100,13 @@ def test_the_factors_are_the_papers_table():
 
 
 def test_at_its_base_width_it_is_the_mlp_and_beyond_only_its_output_is_smaller():
-    at_base, wide = models.mup((16, 64, 3), base_width=64), models.mup((16, 256, 3), base_width=64)
-    same = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6)  # noqa: E731
-    jax.tree.map(same, at_base.init(KEY), models.mlp((16, 64, 3)).init(KEY))
-    plain = models.mlp((16, 256, 3)).init(KEY)
-    same(wide.init(KEY)["first"]["weight"], plain["first"]["weight"])
-    same(wide.init(KEY)["last"]["weight"], plain["last"]["weight"] / 2)
-    size = float(
-        theory.predict(wide).pre_activation.mean[-1] / theory.predict(models.mlp((16, 256, 3))).pre_activation.mean[-1]
-    )
-    assert size == pytest.approx(1 / 4)
+    plain, mup = models.mlp((16, 256, 256, 3)), models.mup((16, 256, 256, 3), base_width=64)
+    for a, b, share in zip(plain.layers, mup.layers, (1, 1, 1 / 4), strict=True):
+        assert b.weights.law.variance(b.shape) == pytest.approx(share * a.weights.law.variance(a.shape))
+    last = jax.jit(lambda: [model.init(KEY)["last"]["weight"] for model in (plain, mup)])()
+    np.testing.assert_allclose(last[1], last[0] / 2, rtol=1e-6)
+    sizes = [float(theory.predict(model).pre_activation.mean[-1]) for model in (plain, mup)]
+    assert sizes[1] / sizes[0] == pytest.approx(1 / 4)
 
 
 @pytest.mark.parametrize(
