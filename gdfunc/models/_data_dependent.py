@@ -1,6 +1,5 @@
 """Initialisations that look at data: they need a model, not a shape alone, and so are here and not in `gdfunc.init`."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,11 +8,9 @@ from jax import Array
 
 from ..core import Tree, wide
 from ..init._common import check_number
-from ._layers import along, plus
-from ._model import Model, check_input, check_own_params, check_sizes
+from ._layers import plus
+from ._model import Fit, Model, check_sizes
 from ._normalisation import moments
-
-Fit = Callable[[Tree, Array], Tree]  # (a layer's parameters, its input) -> its new parameters
 
 
 def lsuv(model: Model, params: Tree, x: Array, tolerance: Any = 0.1, iterations: int = 10) -> Tree:
@@ -27,11 +24,12 @@ def lsuv(model: Model, params: Tree, x: Array, tolerance: Any = 0.1, iterations:
         model = mlp(sizes, "tanh", init.orthogonal())
         params = lsuv(model, model.init(key), x)
 
-    Without biases one division does, as z_l is linear in W_l. For networks of any other make `diagnosis.diagnose` tries
+    Without biases one division does, as z_l is linear in W_l. For a network of any other make `diagnosis.diagnose` tries
     the like among its remedies.
 
     Args:
-        model: from `mlp` without a norm, `deep_linear` or `mup`.
+        model: from `mlp` without a norm, `deep_linear`, `mup` or `residual`: there z_l is what a weight layer of a branch
+            puts out.
         params: its parameters.
         x: a batch of inputs, (..., inputs).
         tolerance: tau > 0, without unit; 0.1 is the paper's.
@@ -61,7 +59,7 @@ def lsuv(model: Model, params: Tree, x: Array, tolerance: Any = 0.1, iterations:
         start = (layer["weight"], variance(layer["weight"]), 0)
         return {**layer, "weight": jax.lax.while_loop(is_off, divided, start)[0]}
 
-    return _layer_by_layer("lsuv", model, params, x, fit)
+    return _refitted("lsuv", model, params, x, fit)
 
 
 def data_dependent(model: Model, params: Tree, x: Array) -> Tree:
@@ -73,7 +71,7 @@ def data_dependent(model: Model, params: Tree, x: Array) -> Tree:
     What batch normalisation would do there, once and for all, before training.
 
     Args:
-        model: from `mlp` without a norm, `deep_linear` or `mup`, with biases.
+        model: from `mlp` without a norm, `deep_linear`, `mup` or `residual`, with biases in every layer.
         params: its parameters; w_j is column j of a weight.
         x: a batch of inputs, (batch, ..., inputs), of more examples than two or so.
 
@@ -85,12 +83,14 @@ def data_dependent(model: Model, params: Tree, x: Array) -> Tree:
         ValueError: on a model of another make or without biases, on a single example, and on an x or parameters of other
             shapes.
     """
-    if model.layers and model.layers[0].biases is None:
-        raise ValueError("data_dependent needs a model with biases, which it sets, and was given one without")
     if jnp.ndim(x) < 2:
         raise ValueError(f"data_dependent needs x of shape (batch, ..., inputs), and was given {jnp.shape(x)}")
 
     def fit(layer: Tree, a: Array) -> Tree:
+        if "bias" not in layer:
+            raise ValueError(
+                "data_dependent needs a model with biases, which it sets, and was given a layer without one"
+            )
         w, b = layer["weight"], layer["bias"]
         mean, variance = moments(a @ w)
         sigma = jnp.sqrt(variance)
@@ -98,24 +98,13 @@ def data_dependent(model: Model, params: Tree, x: Array) -> Tree:
         sigma = jnp.where(sigma > 8 * jnp.finfo(w.dtype).eps * jnp.abs(mean), sigma, 1)
         return {"weight": (w / sigma).astype(w.dtype), "bias": (-mean / sigma).astype(b.dtype)}
 
-    return _layer_by_layer("data_dependent", model, params, x, fit)
+    return _refitted("data_dependent", model, params, x, fit)
 
 
-def _layer_by_layer(who: str, model: Model, params: Tree, x: Array, fit: Fit) -> Tree:
-    """The parameters of layers fitted in depth order, each to what those before it give."""
-    if not model.layers:
+def _refitted(who: str, model: Model, params: Tree, x: Array, fit: Fit) -> Tree:
+    if model.refit is None:
         raise ValueError(
-            f"{who} needs a model of layers one after the other, made by mlp (without a norm), deep_linear or mup, and was "
-            "given one of another make"
+            f"{who} needs a model whose layers can be fitted one after the other, made by mlp (without a norm), deep_linear, "
+            "mup or residual, and was given one of another make"
         )
-    x = check_input(who, x, ("...", model.layers[0].shape[0]))
-    check_own_params(who, params, jax.eval_shape(model.init, jax.random.key(0)))
-    phi = model.layers[0].activation
-
-    def step(a: Array, layer: Tree) -> tuple[Array, Tree]:
-        layer = fit(layer, a)
-        return phi(plus(a @ layer["weight"], layer.get("bias"))), layer
-
-    *before, last = sorted(params)  # the names are made to sort in depth order
-    a, fitted = along(step, x, {name: params[name] for name in before})
-    return {**fitted, last: fit(params[last], a)}
+    return model.refit(params, x, fit)

@@ -9,7 +9,7 @@ from ..core import Tree
 from ..init import Initialiser
 from ..init._common import check_number
 from ._layers import Given, part, plus
-from ._model import Model, check_input, check_own_params, check_sizes
+from ._model import Fit, Model, check_input, check_own_params, check_sizes
 from ._norm import Norm, check_norm, check_statistics, norm_params, normalise
 from ._normalisation import Moments
 
@@ -101,12 +101,16 @@ def residual(
         out = initialisers.zeros() if fixup else weights
         return {"first": first, "hidden": hidden, "last": init_layer(last_key, out, (width, outputs), bias=True)}
 
-    def layer(h: Array, given: tuple[Tree, Moments | None]) -> tuple[Array, Moments | None]:
-        params, statistics = given
+    def entry(h: Array, params: Tree, statistics: Moments | None = None) -> tuple[Array, Moments | None]:
+        """What the weights of a layer see of h."""
         if norm:
             h, statistics = normalise(norm, params, h, statistics)
         before_phi, before_weight = params["shift"] if fixup else (None, None)
-        a = plus(phi(plus(h, before_phi)), before_weight)
+        return plus(phi(plus(h, before_phi)), before_weight), statistics
+
+    def layer(h: Array, given: tuple[Tree, Moments | None]) -> tuple[Array, Moments | None]:
+        params, statistics = given
+        a, statistics = entry(h, params, statistics)
         return plus(a @ params["weight"], params.get("bias")), statistics
 
     def block(x: Array, given: Given) -> tuple[Array, tuple]:
@@ -132,10 +136,28 @@ def residual(
         signals = {"first": (x0, x0), "hidden": (stream, added), "last": (y, y)}
         return y, signals, {"hidden": used, "last": last_used}
 
+    def refit(params: Tree, x: Array, fit: Fit) -> Tree:
+        def refit_layer(h: Array, layer: Tree) -> tuple[Array, Tree]:
+            a, _ = entry(h, layer)
+            layer = fit(layer, a)
+            return plus(a @ layer["weight"], layer.get("bias")), layer
+
+        def refit_block(x: Array, block: Tree) -> tuple[Array, Tree]:
+            scale = {"branch_scale": block["branch_scale"]} if learn_scale else {}
+            h, fitted = jax.lax.scan(refit_layer, x, {k: p for k, p in block.items() if k not in scale})
+            return x + (scale.get("branch_scale", branch_scale) * h).astype(x.dtype), fitted | scale
+
+        x = check_input("residual", x, ("...", inputs))
+        check_own_params("residual", params, needed)
+        first = fit(params["first"], x)
+        x, hidden = jax.lax.scan(refit_block, plus(x @ first["weight"], first.get("bias")), params["hidden"])
+        return {"first": first, "hidden": hidden, "last": refit_layer(x, params["last"])[1]}
+
     needed = jax.eval_shape(init, jax.random.key(0))
     return Model(
         init,
         lambda params, x, statistics=None: run(params, x, None, statistics)[0],
         trace_layers=lambda params, x, shifts=None: run(params, x, shifts)[:2],
         batch_statistics=(lambda params, x: run(params, x)[2]) if norm == "batch" else None,
+        refit=refit,
     )

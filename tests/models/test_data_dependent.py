@@ -68,6 +68,28 @@ def test_lsuv_of_a_layer_that_does_not_vary_leaves_it():
     jax.tree.map(np.testing.assert_array_equal, fit(models.lsuv, model, params), params)
 
 
+@pytest.mark.parametrize(("how", "options"), [(models.lsuv, {"tolerance": 1e-4}), (models.data_dependent, {})])
+def test_a_residual_networks_layers_are_fitted_in_its_branches(how, options):
+    model = models.residual(20, 12, 5, blocks=3, activation="tanh", learn_scale=True)
+    fitted = jax.tree.map(np.asarray, fit(how, model, drawn(model), **options))
+    layer = lambda p, a: a @ p["weight"] + p["bias"]  # noqa: E731
+    x = layer(fitted["first"], np.asarray(X))
+    seen = [x]
+    for i in range(3):
+        h = x
+        for k in range(2):
+            h = layer({name: fitted["hidden"][name][i, k] for name in ("weight", "bias")}, np.tanh(h))
+            seen.append(h)
+        x = x + fitted["hidden"]["branch_scale"][i] * h
+    seen.append(layer(fitted["last"], np.tanh(x)))
+    for z in seen:
+        # LSUV's is the variance of all units together; units' of their own make that 1 too.
+        np.testing.assert_allclose(z.var(), 1, rtol=1e-3)
+        if how is models.data_dependent:
+            np.testing.assert_allclose(z.std(0), 1, rtol=1e-3)
+            np.testing.assert_allclose(z.mean(0), 0, atol=1e-3)
+
+
 def test_data_dependent_gives_every_unit_mean_0_and_variance_1_on_the_batch():
     model = models.mlp(SIZES, "relu")
     fitted = fit(models.data_dependent, model, drawn(model, biases=1.0))
@@ -85,15 +107,17 @@ def test_data_dependent_moves_a_unit_that_does_not_vary_to_0_and_keeps_its_weigh
 
 
 MODEL = models.mlp((20, 6, 3))
+BRANCHED = models.residual(20, 6, 3, blocks=2)
 NORMED, LINEAR = models.mlp((20, 6, 3), norm="layer"), models.deep_linear((20, 6, 3))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: models.lsuv(NORMED, NORMED.init(KEY), X), "lsuv needs a model of layers one after the other"),
-        (lambda: models.lsuv(MODEL, MODEL.init(KEY), X[:, 1:]), r"lsuv needs x of shape \(..., 20\)"),
-        (lambda: models.lsuv(MODEL, {}, X), "lsuv needs params and init alike"),
+        (lambda: models.lsuv(NORMED, NORMED.init(KEY), X), "lsuv needs a model whose layers can be fitted"),
+        (lambda: models.lsuv(MODEL, MODEL.init(KEY), X[:, 1:]), r"mlp needs x of shape \(..., 20\)"),
+        (lambda: models.lsuv(MODEL, {}, X), "mlp needs params and init alike"),
+        (lambda: models.lsuv(BRANCHED, {}, X), "residual needs params and init alike"),
         (lambda: models.lsuv(MODEL, MODEL.init(KEY), X, tolerance=-1), "lsuv needs 0 <= tolerance"),
         (lambda: models.lsuv(MODEL, MODEL.init(KEY), X, iterations=0), "lsuv needs iterations to be an integer >= 1"),
         (lambda: models.data_dependent(LINEAR, LINEAR.init(KEY), X), "needs a model with biases"),
