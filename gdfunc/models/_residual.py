@@ -38,7 +38,7 @@ def residual(
     Unscaled, every block of He's weights doubles the signal's mean square, and deep networks need a remedy:
 
     - a norm N before each phi: $h_k = \phi(\gamma_k N(h_{k-1}) + \beta_k) W_k$, likewise in y (He et al. 2016);
-    - `branch_scale=blocks**-0.5`, which lets the signal grow to e times its size at any depth;
+    - `branch_scale=blocks**-0.5`, with which the mean square grows to at most e times itself, at any depth;
     - `branch_scale=0.0, learn_scale=True`: every block starts as the identity and learns its alpha_l (SkipInit: De & Smith 2020,
       <https://arxiv.org/abs/2002.10444>; ReZero: Bachlechner et al. 2021, <https://arxiv.org/abs/2003.04887>);
     - `fixup=True` (Zhang, Dauphin & Ma 2019, <https://arxiv.org/abs/1901.09321>): `init.fixup(blocks, layers, activation)` in the
