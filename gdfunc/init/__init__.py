@@ -5,7 +5,9 @@ from typing import Any
 from ..core import Record, did_you_mean
 from ._common import Initialiser as Initialiser, Law as Law
 from ._critical import CriticalPoint as CriticalPoint, critical as critical, critical_point as critical_point
+from ._fixup import fixup as fixup
 from ._gain import gain as gain
+from ._mup import mup_output as mup_output
 from ._named import (
     glorot_normal as glorot_normal,
     glorot_uniform as glorot_uniform,

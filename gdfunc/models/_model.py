@@ -11,6 +11,8 @@ from jax import Array
 from ..core import Activation, Tree, check_alike
 from ..init import Initialiser
 
+Fit = Callable[[Tree, Array], Tree]  # (the parameters of a layer z = a W + b, its input a) -> other parameters
+
 
 class Layer(NamedTuple):
     """A layer z = a W + b of a network, as it is made."""
@@ -27,19 +29,26 @@ class Model:
 
     Attributes:
         init: `init(key) -> params`, a pytree of arrays.
-        apply: `apply(params, x) -> output`.
+        apply: `apply(params, x) -> output`. A model with batch normalisation takes `statistics` too, one with dropout a
+            `key`.
         trace_layers: `trace_layers(params, x, shifts=None) -> (output, signals)`: block -> (pre-activations, activations), with
             `shifts[block]` added to the block's pre-activations; None for a model that has no layers to show.
         trace_states: `trace_states(params, x, shifts=None) -> (output, states)` of a recurrent model: (time, batch, width), with
             `shifts` added to the states; None for others.
         layers: each `Layer` in depth order; none for a model that is more than one layer after the other.
+        batch_statistics: `batch_statistics(params, x) -> statistics` of a model with batch normalisation: the mean and
+            variance of every feature that it normalises, over the batch x; None for others.
+        refit: `refit(params, x, fit) -> params`: each layer's parameters replaced, in depth order, by `fit(parameters, its
+            input)`, so that a layer's input comes from layers that are fitted; None for a model that has no such order.
     """
 
     init: Callable[[Array], Tree]
-    apply: Callable[[Tree, Array], Array]
+    apply: Callable[..., Array]
     trace_layers: Callable[..., tuple[Array, Any]] | None = None
     trace_states: Callable[..., tuple[Array, Any]] | None = None
     layers: tuple[Layer, ...] = ()
+    batch_statistics: Callable[[Tree, Array], Tree] | None = None
+    refit: Callable[[Tree, Array, Fit], Tree] | None = None
 
 
 def check_input(who: str, x: Any, shape: tuple[str | int, ...]) -> Array:

@@ -65,7 +65,7 @@ def predict(
     A batch's average over several inputs strays at most as far as one input's.
 
     Args:
-        model: from `models.mlp` or `models.deep_linear`.
+        model: from `models.mlp` without a norm, or `models.deep_linear`.
         weights: an initialiser of `gdfunc.init`, in place of the model's own.
         biases: likewise.
         input_square: the mean square of the input's entries, > 0.
@@ -78,7 +78,9 @@ def predict(
             your own) or all 0, and on an input_square that is not above 0.
     """
     if not getattr(model, "layers", ()):
-        raise ValueError("predict needs a model made by mlp or deep_linear, and was given one of another make")
+        raise ValueError(
+            "predict needs a model made by mlp (without a norm) or deep_linear, and was given one of another make"
+        )
     check_variances("predict", input_square=input_square)
     check_range("predict", "input_square", input_square, above=0)
     layers = [

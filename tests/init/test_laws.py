@@ -15,6 +15,8 @@ WITH = {
     "Xavier": init.xavier_uniform(2.0),
     "critical": init.critical("tanh", 0.05),
     "orthogonal": init.orthogonal(1.5),
+    "Fixup": init.fixup(9, 3),
+    "muP's output": init.mup_output(64, 2.0),
 }
 
 
