@@ -1,5 +1,7 @@
 """Models: small networks as pure functions of their parameters, built so that every layer's signals can be seen."""
 
+from ._gru import gru as gru
+from ._lstm import lstm as lstm
 from ._mlp import deep_linear as deep_linear, mlp as mlp
 from ._model import Layer as Layer, Model as Model
 from ._rnn import rnn as rnn

@@ -30,8 +30,8 @@ class Model:
         apply: `apply(params, x) -> output`.
         trace_layers: `trace_layers(params, x, shifts=None) -> (output, signals)`: block -> (pre-activations, activations), with
             `shifts[block]` added to the block's pre-activations; None for a model that has no layers to show.
-        trace_states: `trace_states(params, x, shifts=None) -> (output, states)` of a recurrent model: (time, batch, width), with
-            `shifts` added to the states; None for others.
+        trace_states: `trace_states(params, x, shifts=None) -> (output, states)` of a recurrent model: (time, batch, size of a
+            state), with `shifts` added to the states; None for others.
         layers: each `Layer` in depth order; none for a model that is more than one layer after the other.
     """
 
