@@ -1,5 +1,6 @@
 """Models: small networks as pure functions of their parameters, built so that every layer's signals can be seen."""
 
+from ._conv_net import conv_net as conv_net
 from ._gru import gru as gru
 from ._lstm import lstm as lstm
 from ._mlp import deep_linear as deep_linear, mlp as mlp

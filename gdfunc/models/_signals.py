@@ -41,9 +41,9 @@ def layer_arrays(model: Model, params: Tree, x: Array, loss: Loss) -> LayerArray
     \qquad \text{with } z_l = a_{l-1} W_l + b_l + s_l$$
 
     Args:
-        model: from `mlp` or `deep_linear`.
+        model: from `mlp`, `deep_linear` or `conv_net`.
         params: its parameters.
-        x: its input, (batch, inputs).
+        x: its input, (batch, ..., inputs).
         loss: a function of the model's output that returns a scalar.
 
     Returns:
@@ -54,7 +54,7 @@ def layer_arrays(model: Model, params: Tree, x: Array, loss: Loss) -> LayerArray
     """
     if model.trace_layers is None:
         raise ValueError(
-            "layer_signals needs a model made by mlp or deep_linear, and was given one without trace_layers"
+            "layer_signals needs a model made by mlp, deep_linear or conv_net, and was given one without trace_layers"
         )
     (param_gradients, shift_gradients), signals = _gradients(model.trace_layers, params, x, loss, _pre_activations)
     pick = lambda tree, name: {block: tree[block][name] for block in signals}  # noqa: E731
@@ -74,9 +74,9 @@ def layer_signals(model: Model, params: Tree, x: Array, loss: Loss) -> LayerSign
     \overline{(\partial L / \partial W_l)^2} \qquad \overline{W_l^2}$$
 
     Args:
-        model: from `mlp` or `deep_linear`.
+        model: from `mlp`, `deep_linear` or `conv_net`.
         params: its parameters.
-        x: its input, (batch, inputs).
+        x: its input, (batch, ..., inputs).
         loss: a function of the model's output that returns a scalar.
 
     Returns:

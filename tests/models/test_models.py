@@ -304,7 +304,10 @@ RNN = models.rnn(4, 6, 3)
         (lambda: RNN.apply(RNN.init(KEY), jnp.ones((2, 0, 4))), r"given \(2, 0, 4\)"),
         (lambda: models.rnn(4, 6, 3, readout="first"), "rnn needs readout to be 'last' or 'all'"),
         (lambda: models.rnn(4, -1, 3), "rnn needs width to be an integer >= 1"),
-        (lambda: models.layer_signals(RNN, RNN.init(KEY), jnp.ones((2, 5, 4)), square), "made by mlp or deep_linear"),
+        (
+            lambda: models.layer_signals(RNN, RNN.init(KEY), jnp.ones((2, 5, 4)), square),
+            "made by mlp, deep_linear or conv_net",
+        ),
         (lambda: models.state_gradients(MLP, MLP.init(KEY), jnp.ones((2, 4)), square), "made by rnn"),
         (
             lambda: models.layer_signals(MLP, MLP.init(KEY), jnp.ones((2, 4)), jnp.sin),

@@ -182,7 +182,10 @@ def test_each_gate_is_drawn_for_its_own_shape_and_the_dtype_stays(name):
             lambda: MAKE["gru, after"]().apply(MAKE["gru, before"]().init(KEY), jnp.ones((2, 5, 3))),
             "'recurrent/candidate_bias' is in init but not in params",
         ),
-        (lambda: models.layer_signals(MAKE["lstm"](), {}, jnp.ones((2, 5, 3)), square), "made by mlp or deep_linear"),
+        (
+            lambda: models.layer_signals(MAKE["lstm"](), {}, jnp.ones((2, 5, 3)), square),
+            "made by mlp, deep_linear or conv_net",
+        ),
     ],
 )
 def test_a_wrong_argument_is_an_error_that_says_what_was_needed_and_given(call, message):
