@@ -13,3 +13,5 @@ from ._signals import (
     layer_signals as layer_signals,
     state_gradients as state_gradients,
 )
+from ._t_fixup import t_fixup as t_fixup
+from ._transformer import transformer as transformer
