@@ -1,4 +1,4 @@
-"""The convolutional network: against its formula in NumPy, Flax's layers, and its delta-orthogonal start."""
+"""The convolutional network: against its formula in NumPy, and Flax's layers."""
 
 import chex
 import flax.linen as nn
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from _numbers import normal
 
-from gdfunc import init, models
+from gdfunc import models
 
 KEY = jax.random.key(5)
 INPUTS, CHANNELS, STRIDES, OUTPUTS = 2, (4, 4, 4, 5), (1, 1, 1, 2), 3
@@ -112,15 +112,6 @@ def test_gradients_and_layer_arrays_are_those_of_flaxs_layers_one_by_one():
         ):
             for a, b in zip(one_by_one(ours), theirs, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13, strict=True)
-
-
-def test_a_delta_orthogonal_linear_network_keeps_its_images_mean_square_at_any_depth():
-    model = models.conv_net(4, (8,) * 40, 2, "identity", weights=init.delta_orthogonal())
-    x = normal(3, 2, 5, 4, 4)
-    of = jax.jit(lambda params: models.layer_signals(model, params, x, square))
-    signals = of(model.init(KEY))
-    np.testing.assert_allclose(signals.pre_activation[:-1], jnp.mean(x**2) * 4 / 8, rtol=1e-5)
-    np.testing.assert_allclose(signals.pre_activation_gradient[:-1], signals.pre_activation_gradient[0], rtol=1e-5)
 
 
 def test_equal_layers_are_stacked_and_strided_ones_are_not():
