@@ -20,7 +20,7 @@ from ._named import (
     xavier_normal as xavier_normal,
     xavier_uniform as xavier_uniform,
 )
-from ._orthogonal import identity as identity, orthogonal as orthogonal
+from ._orthogonal import delta_orthogonal as delta_orthogonal, identity as identity, orthogonal as orthogonal
 from ._plain import (
     constant as constant,
     normal as normal,

@@ -40,7 +40,7 @@ class _Drawn:
         if not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(f"{self.who} needs a real floating-point dtype, and was given {jnp.dtype(dtype).name}")
         if not low <= len(shape) <= high or (low and 0 in shape):
-            needed = f"{low}" if low == high else f"{low} or more"
+            needed = f"{low}" if low == high else f"{low} or more" if high == math.inf else f"{low} to {high}"
             raise ValueError(f"{self.who} needs a shape of {needed} dimensions, none of them 0, and was given {shape}")
         return self.draw(key, shape, jnp.promote_types(dtype, jnp.float32)).astype(dtype)
 

@@ -39,6 +39,40 @@ def orthogonal(gain: Any = 1.0) -> Initialiser:
     return initialiser("orthogonal", draw, (2, math.inf), law)
 
 
+def delta_orthogonal(gain: Any = 1.0) -> Initialiser:
+    r"""A convolution that starts as an orthogonal map of the channels at every point (Xiao et al. 2018, ICML, <https://arxiv.org/abs/1806.05393>).
+
+    $$K_{\beta} = \begin{cases} g\, Q & \beta \text{ the centre} \\ 0 & \text{else} \end{cases}
+    \qquad Q Q^\top = I$$
+
+    Such a layer keeps every norm, forward and (where in = out) back; with it, at the critical point, tanh networks of 10,000
+    layers could be trained. `orthogonal` makes the kernel's matrix of all taps orthonormal, which the convolution is not.
+
+    Args:
+        gain: g >= 0, without unit: every singular value of the map.
+
+    Returns:
+        `init(key, shape, dtype=float32)` for kernels (..., in, out) with one to three axes in front and in <= out: fewer
+        channels could not carry the norm on. The centre of k taps is the (k - 1) // 2-th from 0, as
+        `jax.nn.initializers.delta_orthogonal` has it.
+
+    Raises:
+        ValueError: on a negative gain; from `init` on another number of dimensions, or where in > out.
+    """
+    check_number("delta_orthogonal", "gain", gain, low=0)
+    channels = orthogonal(gain)
+
+    def draw(key, shape, dtype):
+        *taps, n_in, n_out = shape
+        if n_in > n_out:
+            raise ValueError(f"delta_orthogonal needs in <= out for axes (..., in, out), and was given {shape}")
+        centre = tuple((k - 1) // 2 for k in taps)
+        return jnp.zeros(shape, dtype).at[centre].set(channels(key, (n_in, n_out), dtype))
+
+    law = Law(lambda shape: gain**2 / (math.prod(shape[:-2]) * shape[-1]), orthogonal=True)
+    return initialiser("delta_orthogonal", draw, (3, 5), law)
+
+
 # One matrix after the other: on CPUs, jaxlib 0.10.2's batched QR waits for ever where a program has several of them at once.
 @jax.custom_batching.sequential_vmap
 def _qr(z: Array) -> tuple[Array, Array]:

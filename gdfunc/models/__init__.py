@@ -1,7 +1,10 @@
 """Models: small networks as pure functions of their parameters, built so that every layer's signals can be seen."""
 
+from ._conv_net import conv_net as conv_net
 from ._data_dependent import data_dependent as data_dependent, lsuv as lsuv
 from ._dropout import dropout as dropout
+from ._gru import gru as gru
+from ._lstm import lstm as lstm
 from ._mlp import deep_linear as deep_linear, mlp as mlp
 from ._model import Layer as Layer, Model as Model
 from ._mup import mup as mup, mup_factors as mup_factors
@@ -21,3 +24,5 @@ from ._signals import (
     layer_signals as layer_signals,
     state_gradients as state_gradients,
 )
+from ._t_fixup import t_fixup as t_fixup
+from ._transformer import transformer as transformer

@@ -1,5 +1,6 @@
 """Initialisations that look at data: they need a model, not a shape alone, and so are here and not in `gdfunc.init`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -28,7 +29,7 @@ def lsuv(model: Model, params: Tree, x: Array, tolerance: Any = 0.1, iterations:
     the like among its remedies.
 
     Args:
-        model: from `mlp` without a norm, `deep_linear`, `mup` or `residual`: there z_l is what a weight layer of a branch
+        model: from `mlp` or `conv_net` without a norm, `deep_linear`, `mup` or `residual`: there z_l is what a weight layer of a branch
             puts out.
         params: its parameters.
         x: a batch of inputs, (..., inputs).
@@ -44,8 +45,8 @@ def lsuv(model: Model, params: Tree, x: Array, tolerance: Any = 0.1, iterations:
     check_number("lsuv", "tolerance", tolerance, low=0)
     check_sizes("lsuv", iterations=iterations)
 
-    def fit(layer: Tree, a: Array) -> Tree:
-        variance = lambda w: jnp.var(wide(plus(a @ w, layer.get("bias"))))  # noqa: E731
+    def fit(layer: Tree, multiply: Callable[[Array], Array]) -> Tree:
+        variance = lambda w: jnp.var(wide(plus(multiply(w), layer.get("bias"))))  # noqa: E731
 
         def is_off(at):
             _, v, i = at
@@ -71,7 +72,7 @@ def data_dependent(model: Model, params: Tree, x: Array) -> Tree:
     What batch normalisation would do there, once and for all, before training.
 
     Args:
-        model: from `mlp` without a norm, `deep_linear`, `mup` or `residual`, with biases in every layer.
+        model: from `mlp` or `conv_net` without a norm, `deep_linear`, `mup` or `residual`, with biases in every layer.
         params: its parameters; w_j is column j of a weight.
         x: a batch of inputs, (batch, ..., inputs), of more examples than two or so.
 
@@ -86,13 +87,13 @@ def data_dependent(model: Model, params: Tree, x: Array) -> Tree:
     if jnp.ndim(x) < 2:
         raise ValueError(f"data_dependent needs x of shape (batch, ..., inputs), and was given {jnp.shape(x)}")
 
-    def fit(layer: Tree, a: Array) -> Tree:
+    def fit(layer: Tree, multiply: Callable[[Array], Array]) -> Tree:
         if "bias" not in layer:
             raise ValueError(
                 "data_dependent needs a model with biases, which it sets, and was given a layer without one"
             )
         w, b = layer["weight"], layer["bias"]
-        mean, variance = moments(a @ w)
+        mean, variance = moments(multiply(w))
         sigma = jnp.sqrt(variance)
         # What rounding makes of a constant is not to be blown up.
         sigma = jnp.where(sigma > 8 * jnp.finfo(w.dtype).eps * jnp.abs(mean), sigma, 1)
@@ -104,7 +105,7 @@ def data_dependent(model: Model, params: Tree, x: Array) -> Tree:
 def _refitted(who: str, model: Model, params: Tree, x: Array, fit: Fit) -> Tree:
     if model.refit is None:
         raise ValueError(
-            f"{who} needs a model whose layers can be fitted one after the other, made by mlp (without a norm), deep_linear, "
-            "mup or residual, and was given one of another make"
+            f"{who} needs a model whose layers can be fitted one after the other, made by mlp or conv_net (without a norm), "
+            "deep_linear, mup or residual, and was given one of another make"
         )
     return model.refit(params, x, fit)

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -5,8 +6,8 @@ import jax.numpy as jnp
 
 from .. import core, init as initialisers
 from ..init import Initialiser
-from ._layers import layers
-from ._model import Model
+from ._layers import Product, layers
+from ._model import Layer, Model, check_sizes
 from ._norm import Norm
 
 
@@ -64,7 +65,7 @@ def mlp(
         ValueError: on sizes that are not two or more positive integers, an unknown activation or norm, a dropout out of
             range; from `apply` on an x, parameters or statistics of other shapes.
     """
-    return layers("mlp", sizes, activation, weights, biases, bias, dtype, norm, dropout)
+    return of_products("mlp", sizes, activation, weights, biases, bias, dtype, norm=norm, dropout=dropout)
 
 
 def deep_linear(
@@ -87,4 +88,31 @@ def deep_linear(
     Raises:
         ValueError: as `mlp`.
     """
-    return layers("deep_linear", sizes, "identity", weights or initialisers.orthogonal(), None, bias, dtype)
+    return of_products("deep_linear", sizes, "identity", weights or initialisers.orthogonal(), None, bias, dtype)
+
+
+def of_products(
+    who: str,
+    sizes: Sequence[int],
+    activation: str | core.Activation,
+    weights: Initialiser | None,
+    biases: Initialiser | None,
+    bias: bool,
+    dtype: Any,
+    last_weights: Initialiser | None = None,
+    **options: Any,
+) -> Model:
+    """The model that `mlp` describes; `last_weights` are those of the last layer, where they are others."""
+    sizes = tuple(sizes)
+    if len(sizes) < 2:
+        raise ValueError(f"{who} needs two or more sizes (inputs, ..., outputs), and was given {sizes}")
+    check_sizes(who, **{f"sizes[{i}]": size for i, size in enumerate(sizes)})
+    phi = core.activation(activation)
+    weights = weights or initialisers.he_normal(activation)
+    biases = (biases or initialisers.zeros()) if bias else None
+    drawn = [weights] * (len(sizes) - 2) + [last_weights or weights]
+    phis = [phi] * (len(sizes) - 2) + [core.identity]
+    each = zip(itertools.pairwise(sizes), phis, drawn, strict=True)
+    made = tuple(Layer(shape, f, draw, biases) for shape, f, draw in each)
+    products = [Product(layer.shape, jnp.matmul, layer.weights) for layer in made]
+    return layers(who, ("...", sizes[0]), products, phi, biases, dtype, made, **options)

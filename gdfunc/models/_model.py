@@ -11,7 +11,8 @@ from jax import Array
 from ..core import Activation, Tree, check_alike
 from ..init import Initialiser
 
-Fit = Callable[[Tree, Array], Tree]  # (the parameters of a layer z = a W + b, its input a) -> other parameters
+# (the parameters of a layer z = a W + b, W -> a W) -> other parameters
+Fit = Callable[[Tree, Callable[[Array], Array]], Tree]
 
 
 class Layer(NamedTuple):
@@ -33,13 +34,13 @@ class Model:
             `key`.
         trace_layers: `trace_layers(params, x, shifts=None) -> (output, signals)`: block -> (pre-activations, activations), with
             `shifts[block]` added to the block's pre-activations; None for a model that has no layers to show.
-        trace_states: `trace_states(params, x, shifts=None) -> (output, states)` of a recurrent model: (time, batch, width), with
-            `shifts` added to the states; None for others.
+        trace_states: `trace_states(params, x, shifts=None) -> (output, states)` of a recurrent model: (time, batch, size of a
+            state), with `shifts` added to the states; None for others.
         layers: each `Layer` in depth order; none for a model that is more than one layer after the other.
         batch_statistics: `batch_statistics(params, x) -> statistics` of a model with batch normalisation: the mean and
             variance of every feature that it normalises, over the batch x; None for others.
-        refit: `refit(params, x, fit) -> params`: each layer's parameters replaced, in depth order, by `fit(parameters, its
-            input)`, so that a layer's input comes from layers that are fitted; None for a model that has no such order.
+        refit: `refit(params, x, fit) -> params`: each layer's parameters replaced, in depth order, by `fit(parameters, W -> a W)`
+            with a its input, which comes from layers that are fitted; None for a model that has no such order.
     """
 
     init: Callable[[Array], Tree]

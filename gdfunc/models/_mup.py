@@ -10,7 +10,7 @@ from .. import core, init as initialisers
 from ..core import leaf_paths
 from ..init import Initialiser
 from ..init._common import check_choice
-from ._layers import layers
+from ._mlp import of_products
 from ._model import Model, check_sizes
 
 
@@ -50,7 +50,7 @@ def mup(
     _check_hidden("mup", len(sizes) - 1)
     check_sizes("mup", base_width=base_width)
     output: Initialiser = initialisers.mup_output(base_width, initialisers.gain(activation))
-    return layers("mup", sizes, activation, None, None, bias, dtype, last_weights=output)
+    return of_products("mup", sizes, activation, None, None, bias, dtype, last_weights=output)
 
 
 def mup_factors(model: Model, rule: Literal["sgd", "adam"], base_width: int = 1) -> dict[str, float]:

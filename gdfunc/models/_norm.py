@@ -21,10 +21,10 @@ def check_norm(who: str, norm: Norm | None) -> None:
         check_choice(who, "norm", norm, ("batch", "layer", "rms"))
 
 
-def check_statistics(who: str, statistics: Tree, run: Callable[..., tuple], params: Tree, inputs: int) -> None:
-    """Raises ValueError, naming the leaf, unless they are None or alike to what `run(params, x)[2]` is on a batch."""
+def check_statistics(who: str, statistics: Tree, run: Callable[..., tuple], params: Tree, shape: tuple) -> None:
+    """Raises ValueError, naming the leaf, unless they are None or alike to what `run(params, x)[2]` is on a batch of a shape as `check_input` takes it."""
     if statistics is not None:
-        batch = jax.ShapeDtypeStruct((2, inputs), jnp.float32)
+        batch = jax.ShapeDtypeStruct((*[2] * (len(shape) - 1), shape[-1]), jnp.float32)
         check_alike(who, statistics=statistics, batch_statistics=jax.eval_shape(run, params, batch)[2])
 
 

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import jax
@@ -125,7 +126,7 @@ def residual(
         """(the output, block -> (what it puts out, what it added), block -> the batch's moments)."""
         x = check_input("residual", x, ("...", inputs))
         check_own_params("residual", params, needed)
-        check_statistics("residual", statistics, run, needed, inputs)
+        check_statistics("residual", statistics, run, needed, ("...", inputs))
         first, hidden, last = (
             Given(params[i], part(shifts, i), part(statistics, i)) for i in ("first", "hidden", "last")
         )
@@ -139,7 +140,7 @@ def residual(
     def refit(params: Tree, x: Array, fit: Fit) -> Tree:
         def refit_layer(h: Array, layer: Tree) -> tuple[Array, Tree]:
             a, _ = entry(h, layer)
-            layer = fit(layer, a)
+            layer = fit(layer, partial(jnp.matmul, a))
             return plus(a @ layer["weight"], layer.get("bias")), layer
 
         def refit_block(x: Array, block: Tree) -> tuple[Array, Tree]:
@@ -149,7 +150,7 @@ def residual(
 
         x = check_input("residual", x, ("...", inputs))
         check_own_params("residual", params, needed)
-        first = fit(params["first"], x)
+        first = fit(params["first"], partial(jnp.matmul, x))
         x, hidden = jax.lax.scan(refit_block, plus(x @ first["weight"], first.get("bias")), params["hidden"])
         return {"first": first, "hidden": hidden, "last": refit_layer(x, params["last"])[1]}
 

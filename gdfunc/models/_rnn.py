@@ -1,13 +1,13 @@
-from typing import Any, Literal
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .. import core, init as initialisers
+from .. import core
 from ..core import Tree
 from ..init import Initialiser
-from ._model import Model, check_input, check_own_params, check_sizes
+from ._model import Model
+from ._recurrent import Readout, recurrent_model
 
 
 def rnn(
@@ -17,7 +17,7 @@ def rnn(
     activation: str | core.Activation = "tanh",
     recurrent: Initialiser | None = None,
     weights: Initialiser | None = None,
-    readout: Literal["last", "all"] = "last",
+    readout: Readout = "last",
     dtype: Any = jnp.float32,
 ) -> Model:
     r"""A plain recurrent network (Elman 1990, Cognitive Science, <https://doi.org/10.1207/s15516709cog1402_1>).
@@ -48,36 +48,10 @@ def rnn(
         ValueError: on sizes that are not positive integers, an unknown activation or readout; from `apply` on an x or on
             parameters of other shapes.
     """
-    check_sizes("rnn", inputs=inputs, width=width, outputs=outputs)
-    if readout not in ("last", "all"):
-        raise ValueError(f"rnn needs readout to be 'last' or 'all', and was given readout={readout!r}")
     phi = core.activation(activation)
-    recurrent = recurrent or initialisers.orthogonal()
-    weights = weights or initialisers.lecun_normal()
 
-    def init(key: Array) -> Tree:
-        input_key, recurrent_key, readout_key = jax.random.split(key, 3)
-        return {
-            "input": {"weight": weights(input_key, (inputs, width), dtype)},
-            "recurrent": {"weight": recurrent(recurrent_key, (width, width), dtype), "bias": jnp.zeros(width, dtype)},
-            "readout": {"weight": weights(readout_key, (width, outputs), dtype), "bias": jnp.zeros(outputs, dtype)},
-        }
+    def step(params: Tree, drive: Array, h: Array) -> Array:
+        return phi(drive + h @ params["weight"])
 
-    def trace_states(params: Tree, x: Array, shifts: Array | None = None) -> tuple[Array, Array]:
-        x = check_input("rnn", x, ("batch", "time", inputs))
-        check_own_params("rnn", params, needed)
-        # What does not depend on the state is one matrix product for all times.
-        drive = jnp.swapaxes(x @ params["input"]["weight"] + params["recurrent"]["bias"], 0, 1)
-
-        def step(h, drive_and_shift):
-            drive, shift = drive_and_shift
-            h = phi(drive + h @ params["recurrent"]["weight"])
-            h = h if shift is None else h + shift
-            return h, h
-
-        last, states = jax.lax.scan(step, jnp.zeros_like(drive[0]), (drive, shifts))
-        h = last if readout == "last" else jnp.swapaxes(states, 0, 1)
-        return h @ params["readout"]["weight"] + params["readout"]["bias"], states
-
-    needed = jax.eval_shape(init, jax.random.key(0))
-    return Model(init, lambda params, x: trace_states(params, x)[0], trace_states=trace_states)
+    biases = lambda: {"bias": jnp.zeros(width, dtype)}  # noqa: E731
+    return recurrent_model("rnn", inputs, width, outputs, step, biases, recurrent, weights, readout, dtype)

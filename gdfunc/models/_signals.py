@@ -43,7 +43,7 @@ def layer_arrays(model: Model, params: Tree, x: Array, loss: Loss) -> LayerArray
     Args:
         model: one with `trace_layers`, as from `mlp`.
         params: its parameters.
-        x: its input, (batch, inputs).
+        x: its input, (batch, ..., inputs).
         loss: a function of the model's output that returns a scalar.
 
     Returns:
@@ -54,7 +54,7 @@ def layer_arrays(model: Model, params: Tree, x: Array, loss: Loss) -> LayerArray
     """
     if model.trace_layers is None:
         raise ValueError(
-            "layer_signals needs a model with trace_layers, as mlp and residual make it, and was given one without"
+            "layer_signals needs a model with trace_layers, as mlp, conv_net and residual make it, and was given one without"
         )
     (param_gradients, shift_gradients), signals = _gradients(model.trace_layers, params, x, loss, _pre_activations)
     pick = lambda tree, name: {block: tree[block][name] for block in signals}  # noqa: E731
@@ -76,7 +76,7 @@ def layer_signals(model: Model, params: Tree, x: Array, loss: Loss) -> LayerSign
     Args:
         model: one with `trace_layers`, as from `mlp`.
         params: its parameters.
-        x: its input, (batch, inputs).
+        x: its input, (batch, ..., inputs).
         loss: a function of the model's output that returns a scalar.
 
     Returns:
@@ -95,7 +95,7 @@ def state_gradients(model: Model, params: Tree, x: Array, loss: Loss) -> Array:
     $$\left\lVert \frac{\partial L}{\partial h_t} \right\rVert_2 \qquad t = 1, \ldots, T$$
 
     Args:
-        model: from `rnn`.
+        model: from `rnn`, `lstm` (whose state is h_t and c_t) or `gru`.
         params: its parameters.
         x: its input, (batch, time, inputs).
         loss: a function of the model's output that returns a scalar.
@@ -107,7 +107,9 @@ def state_gradients(model: Model, params: Tree, x: Array, loss: Loss) -> Array:
         ValueError: on a model without states, or a loss that is not a scalar.
     """
     if model.trace_states is None:
-        raise ValueError("state_gradients needs a model made by rnn, and was given one without trace_states")
+        raise ValueError(
+            "state_gradients needs a model made by rnn, lstm or gru, and was given one without trace_states"
+        )
     (_, gradients), _ = _gradients(model.trace_states, params, x, loss, lambda states: states)
     return safe_norm(wide(gradients), axis=(1, 2))
 

@@ -27,6 +27,10 @@ def fields(record, settings):
     return {**defaults, **settings}
 
 
+def shape_of(record):
+    return record.example(np.random.default_rng(3), "float32")[1]
+
+
 def within_8_eps(ours, other, dtype):
     assert ours.dtype == dtype
     assert ours.shape == other.shape
@@ -74,7 +78,7 @@ def test_every_record_is_complete(name):
 
 @pytest.mark.parametrize(("record", "settings"), CASES)
 def test_the_dtype_is_the_one_asked_for_and_it_traces(record, settings):
-    make, shape = record.make(**settings), (20, 10)
+    make, shape = record.make(**settings), shape_of(record)
     for dtype in (jnp.float32, jnp.bfloat16):
         drawn = jax.eval_shape(lambda key, dtype=dtype: make(key, shape, dtype), KEY)
         assert (drawn.shape, drawn.dtype, drawn.weak_type) == (shape, dtype, False)
@@ -82,8 +86,8 @@ def test_the_dtype_is_the_one_asked_for_and_it_traces(record, settings):
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 def test_jit_changes_nothing(record):
-    make = record.make(**record.settings[0])
-    jitted, eager = jax.jit(lambda key: make(key, (20, 10), jnp.float32))(KEY), make(KEY, (20, 10), jnp.float32)
+    make, shape = record.make(**record.settings[0]), shape_of(record)
+    jitted, eager = jax.jit(lambda key: make(key, shape, jnp.float32))(KEY), make(KEY, shape, jnp.float32)
     eps = float(jnp.finfo(jnp.float32).eps)
     np.testing.assert_allclose(jitted, eager, rtol=4 * eps, atol=4 * eps * 1e-2)
 
@@ -229,6 +233,21 @@ def test_the_shorter_side_of_an_orthogonal_matrix_is_orthonormal(shape, dtype):
         np.testing.assert_allclose(q.T @ q, np.eye(q.shape[1]), atol=8 * float(jnp.finfo(dtype).eps))
 
 
+@pytest.mark.parametrize("taps", [(5,), (3, 3), (2, 3, 4)])
+def test_a_delta_orthogonal_convolution_keeps_every_norm_where_an_orthogonal_kernel_does_not(taps):
+    x = jnp.asarray(np.random.default_rng(3).standard_normal((2, *[6] * len(taps), 4)), jnp.float32)
+    letters = "DHW"[: len(taps)]
+    axes = (f"N{letters}C", f"{letters}IO", f"N{letters}C")
+
+    def norms(make):
+        kernel = make(KEY, (*taps, 4, 8))
+        y = jax.lax.conv_general_dilated(x, kernel, (1,) * len(taps), "SAME", dimension_numbers=axes)
+        return np.linalg.norm(y, axis=-1) / np.linalg.norm(x, axis=-1)
+
+    np.testing.assert_allclose(norms(init.delta_orthogonal(0.5)), 0.5, rtol=1e-5)
+    assert np.std(norms(init.orthogonal())) > 0.1
+
+
 def test_every_rotation_is_as_likely_which_qr_without_signs_is_not():
     # Under Haar the trace of a 2 x 2 orthogonal matrix has mean 0 and mean square 1.
     keys = jax.random.split(KEY, 20_000)
@@ -287,6 +306,9 @@ def test_get_finds_every_name_and_its_aliases():
         (lambda: init.he_normal()(KEY, (3,)), r"he_normal needs a shape of 2 or more dimensions.*given \(3,\)"),
         (lambda: init.he_normal()(KEY, (0, 3)), "none of them 0"),
         (lambda: init.orthogonal()(KEY, (3,)), "orthogonal needs a shape of 2 or more"),
+        (lambda: init.delta_orthogonal()(KEY, (4, 8)), "delta_orthogonal needs a shape of 3 to 5 dimensions"),
+        (lambda: init.delta_orthogonal()(KEY, (3, 3, 8, 4)), r"needs in <= out .* given \(3, 3, 8, 4\)"),
+        (lambda: init.delta_orthogonal(-1.0), "delta_orthogonal needs 0 <= gain"),
         (lambda: init.identity()(KEY, (3, 3, 3)), "identity needs a shape of 2 dimensions"),
         (lambda: init.normal(-1.0), "normal needs 0 <= std, and was given std=-1.0"),
         (lambda: init.truncated_normal(float("nan")), "truncated_normal needs 0 <= std"),

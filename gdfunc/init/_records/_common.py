@@ -36,6 +36,7 @@ def _example(shape):
 
 MATRIX = _example((40, 12))
 KERNEL = _example((3, 2, 8, 5))  # a receptive field of 6, 8 inputs, 5 outputs: no two fans are equal
+WIDENING_KERNEL = _example((3, 2, 5, 8))
 
 
 NO_OPTAX = {"optax": "Optax has no initialisers"}

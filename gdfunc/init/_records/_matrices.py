@@ -5,7 +5,7 @@ import numpy as np
 
 from ...core import Paper, Record, Twin
 from .. import _orthogonal as matrices, _sparse as sparsity
-from ._common import MATRIX, NO_OPTAX, draws_differ, filled, normals
+from ._common import MATRIX, NO_OPTAX, WIDENING_KERNEL, draws_differ, filled, normals
 
 _SAXE = Paper(
     "Saxe, McClelland & Ganguli",
@@ -13,6 +13,13 @@ _SAXE = Paper(
     "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
     "ICLR",
     "https://arxiv.org/abs/1312.6120",
+)
+_XIAO = Paper(
+    "Xiao, Bahri, Sohl-Dickstein, Schoenholz & Pennington",
+    2018,
+    "Dynamical isometry and a mean field theory of CNNs: how to train 10,000-layer vanilla convolutional neural networks",
+    "ICML",
+    "https://arxiv.org/abs/1806.05393",
 )
 _IRNN = Paper(
     "Le, Jaitly & Hinton",
@@ -39,6 +46,13 @@ def _orthogonal(key, shape, dtype, gain=1.0):
             q[:, j] -= (q[:, i] @ q[:, j]) * q[:, i]
         q[:, j] /= np.linalg.norm(q[:, j])
     return gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+def _delta_orthogonal(key, shape, dtype, gain=1.0):
+    """The middle tap, the earlier one of two, and nothing else."""
+    w = np.zeros(shape)
+    w[tuple(np.ceil(k / 2).astype(int) - 1 for k in shape[:-2])] = _orthogonal(key, shape[-2:], dtype, gain)
+    return w
 
 
 def _identity(key, shape, dtype, gain=1.0):
@@ -72,6 +86,18 @@ MATRICES = (
         example=MATRIX,
         curried=True,
         transcription=_orthogonal,
+    ),
+    Record(
+        "delta_orthogonal",
+        "matrix",
+        (_XIAO,),
+        matrices.delta_orthogonal,
+        twins=(Twin("jax.nn.initializers.delta_orthogonal", lambda gain: {"scale": gain}),),
+        no_twin={**NO_OPTAX, "torch": "torch.nn.init has no delta-orthogonal initialiser"},
+        settings=({}, {"gain": 2.0}),
+        example=WIDENING_KERNEL,
+        curried=True,
+        transcription=_delta_orthogonal,
     ),
     Record(
         "identity",
