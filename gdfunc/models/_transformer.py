@@ -7,11 +7,12 @@ import numpy as np
 from jax import Array
 
 from .. import core, init as initialisers
-from ..core import Tree, wide
+from ..core import Tree
 from ..init import Initialiser
 from ..init._common import check_choice
 from ._attention import attention, dense
 from ._model import Model, check_own_params, check_sizes
+from ._normalisation import layer_norm
 from ._recurrent import Readout
 
 
@@ -114,9 +115,9 @@ def transformer(
         mlp = lambda u: dense(params["mlp"]["out"], phi(dense(params["mlp"]["in"], u)))  # noqa: E731
         for branch, norm in ((attend, "attention_norm"), (mlp, "mlp_norm")):
             if norm_place == "pre":
-                h = h + branch(_layer_norm(params[norm], h))
+                h = h + branch(layer_norm(h, **params[norm]))
             elif norm_place == "post":
-                h = _layer_norm(params[norm], h + branch(h))
+                h = layer_norm(h + branch(h), **params[norm])
             else:
                 h = h + branch(h)
         return h, None
@@ -128,7 +129,7 @@ def transformer(
         h = math.sqrt(width) * jnp.take(embedding["weight"], tokens, axis=0, mode="fill")
         h = h + (_sinusoids(time, width, h.dtype) if length is None else embedding["position"][:time])
         h, _ = jax.lax.scan(block, h, params["blocks"])
-        h = _layer_norm(params["norm"], h) if norm_place == "pre" else h
+        h = layer_norm(h, **params["norm"]) if norm_place == "pre" else h
         return dense(params["readout"], h[:, -1] if readout == "last" else h)
 
     needed = jax.eval_shape(init, jax.random.key(0))
@@ -144,12 +145,6 @@ def _check_tokens(tokens: Any, length: int | None) -> Array:
             f"transformer needs integer tokens of shape (batch, {time}), and was given {tokens.dtype} of shape {tokens.shape}"
         )
     return tokens
-
-
-def _layer_norm(params: Tree, x: Array) -> Array:
-    z = wide(x)
-    z = (z - jnp.mean(z, axis=-1, keepdims=True)) * jax.lax.rsqrt(jnp.var(z, axis=-1, keepdims=True) + 1e-5)
-    return z.astype(x.dtype) * params["scale"] + params["shift"]
 
 
 def _sinusoids(time: int, width: int, dtype: Any) -> Array:

@@ -162,7 +162,7 @@ def test_each_gate_is_drawn_for_its_own_shape_and_the_dtype_stays(name):
         ),
         (
             lambda: models.layer_signals(MAKE["lstm"](), {}, jnp.ones((2, 5, 3)), square),
-            "made by mlp, deep_linear or conv_net",
+            "model with trace_layers",
         ),
     ],
 )
