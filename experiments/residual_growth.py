@@ -78,7 +78,7 @@ def tanh(lab, nets):
     E tanh'^2 is the density there, 1 / sqrt(2 pi q), times the integral of sech^4, 4 / 3; summed over q = l: SLOPE sqrt(l).
     """
     depth = 200
-    q, g = squares("tanh", 1.0, depth, 150, jax.random.split(jax.random.key(lab.seed + 1), nets))(1.0)
+    q, g = squares("tanh", 1.0, depth, 200, jax.random.split(jax.random.key(lab.seed + 1), nets))(1.0)
     with jax.enable_x64(True):
         length, factors = course(4096)
     lab.claim(
