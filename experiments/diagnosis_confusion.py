@@ -91,7 +91,10 @@ def experiment(lab: Lab, half: str):
 def judge_all(lab: Lab, half: str):
     """(a `Judged` of each network, the share of its first loss that each healthy one has after 100 steps)."""
     judged, falls = [], []
-    for net in nets(HALVES[half], lab.quick):
+    seeds = tuple(
+        seed + 99 * lab.seed for seed in HALVES[half].seeds
+    )  # a multiple of 3: each network keeps its kind of weights
+    for net in nets(HALVES[half]._replace(seeds=seeds), lab.quick):
         one = judge(net)
         # That a network is healthy is not for us to say: it learns. And having learned, it is healthy still.
         if not net.planted and not lab.quick and half == "reported":

@@ -17,8 +17,6 @@ BLUE, RED, GREEN, *_, BLACK, GREY = COLOURS
 EXACT = {"tolerance": 1e-12, "kind": "absolute"}  # float64, after some hundred operations
 LOGS = {"xscale": "log", "yscale": "log"}
 N = 1024
-data = gd.data.load("linear_regression", n_train=N, condition_number=4, noise=0.3, dtype="float64")
-x, y = data.x_train, data.y_train
 
 
 def descend(loss, start, rule, steps, examples=None, **options):
@@ -42,7 +40,7 @@ def derivatives(lab):
         what = f"2x^2 + 6z^2 + 7m^3 at (1, 1, 1): slope along {letter}"
         lab.claim(what, predicted=slope, measured=measured, source="by hand: 4x, 12z, 21m^2")
     # For a classifier the same chain rule leaves what it said, p, less what is so, y.
-    z, labels = np.random.default_rng(0).normal(size=(5, 7)), np.arange(5)
+    z, labels = np.random.default_rng(lab.seed).normal(size=(5, 7)), np.arange(5)
     ours = jax.grad(lambda z: gd.losses.softmax_cross_entropy(z, labels).sum())(jnp.asarray(z))
     error = np.abs(ours - (np.exp(z) / np.exp(z).sum(1, keepdims=True) - np.eye(7)[labels])).max()
     lab.claim("softmax cross-entropy: gradient - (p - y)", predicted=0, measured=error, source="Bridle 1990", **EXACT)
@@ -72,7 +70,7 @@ def quadratics(lab, factor):
     """Each step multiplies the distance from the minimum along an eigenvector of the Hessian by 1 - rate * lambda."""
 
     def distances(rate, kappa=100):
-        problem = gd.data.problem("quadratic", condition_number=kappa)  # the largest of ten lambda is 1
+        problem = gd.data.problem("quadratic", condition_number=kappa, seed=lab.seed)  # the largest of ten lambda is 1
         path = descend(lambda x, _: factor * problem.f(x), jnp.asarray(problem.start), SGD(rate), 9)[0]
         eigenvalues, vectors = np.linalg.eigh(problem.hessian)
         return np.abs((path - problem.minimiser) @ vectors), eigenvalues
@@ -108,6 +106,8 @@ def valley(axes):
 
 def regression(lab, factor, curves, noise):
     """One example, some, or all: the same gradient on average, for B / N of the work and with about 1 / B of the variance."""
+    data = gd.data.load("linear_regression", n_train=N, condition_number=4, noise=0.3, dtype="float64", seed=lab.seed)
+    x, y = data.x_train, data.y_train
     loss = lambda w, batch: factor * gd.losses.squared_error(batch[0] @ w, batch[1]).mean() / 2  # noqa: E731
     spread = lambda gradients: ((gradients - gradients.mean(0)) ** 2).sum((1, 2)).mean()  # noqa: E731
     law = lambda b, n: (n - b) / (b * (n - 1))  # noqa: E731  of the mean of b out of n numbers, against that of one
@@ -118,7 +118,7 @@ def regression(lab, factor, curves, noise):
         what, ratio = f"all {len(every)} batches of {b} out of 12", spread(every) / spread(each[:12]) / law(b, 12)
         lab.claim(f"{what}: variance / law", predicted=1, measured=ratio, source=source, **EXACT)
     for b in (1, 4, 16, 64, 256):  # the batches that `train` draws: at rate 0 it stays where it is
-        drawn = descend(loss, start, SGD(0.0), 2048 if lab.quick else 8192, (x, y), batch_size=b)[1]
+        drawn = descend(loss, start, SGD(0.0), 2048 if lab.quick else 8192, (x, y), batch_size=b, key=lab.seed)[1]
         what, seen = f"`train`, {b} of {N} examples: variance / that of 1", spread(drawn) / spread(each)
         lab.claim(what, predicted=law(b, N), measured=seen, tolerance=0.1, source=source)
         noise.plot(b, seen, "o", color=BLUE, label="batches that `train` draws" if b == 1 else None)
@@ -135,7 +135,7 @@ def regression(lab, factor, curves, noise):
     for name, b, colour in ((f"all {N}", N, BLUE), ("32", 32, GREEN), ("1", 1, RED)):
         steps, how = (5 if lab.quick else 20) * N // b, {} if b == N else {"batch_size": b, "order": "replace"}
         t = np.unique(np.geomspace(1, steps - 1, 300).astype(int))
-        path = descend(loss, start, SGD(rate), steps, (x, y), **how)[0][t]
+        path = descend(loss, start, SGD(rate), steps, (x, y), key=lab.seed, **how)[0][t]
         curves.plot(t * b / N, ((x @ (path - best)) ** 2).mean((1, 2)) / 2, color=colour, label=f"batch: {name}")
         # Predicted: what is left of the start along each eigenvector, and the floor of which `noise_floor` below speaks.
         left, s2 = (1 - rate * h) ** (2 * t[:, None]), h * np.mean((x @ best - y) ** 2) * (b < N) / b
@@ -148,10 +148,10 @@ def regression(lab, factor, curves, noise):
 def noise_floor(lab, factor):
     """With single examples the rate sets how near one gets: a variance of rate s^2 / (h (2 - rate h)), s that of the gradient."""
     h, rate = jnp.array([0.5, 1.0, 2.0])[:, None], 0.3
-    z = np.random.default_rng(0).normal(size=(4096, 1, 8))  # eight runs at once
+    z = np.random.default_rng(lab.seed).normal(size=(4096, 1, 8))  # eight runs at once
     z = (z - z.mean(0)) / z.std(0)
     loss = lambda x, z: factor * (h * (x - z / h) ** 2).sum((1, 2)).mean() / 2  # noqa: E731
-    path = descend(loss, jnp.zeros((3, 8)), SGD(rate), 20_000, z, batch_size=1, order="replace")[0]
+    path = descend(loss, jnp.zeros((3, 8)), SGD(rate), 20_000, z, batch_size=1, order="replace", key=lab.seed)[0]
     for h, seen in zip((0.5, 1.0, 2.0), (path[1000:] ** 2).mean((0, 2)), strict=True):
         what, predicted = f"one by one, curvature {h}: variance at rest", rate / (h * (2 - rate * h))
         lab.claim(what, predicted=predicted, measured=seen, tolerance=0.03, source="Mandt et al. 2017")

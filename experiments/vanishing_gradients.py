@@ -75,7 +75,7 @@ def main(lab: Lab):
         "Xavier": gd.init.xavier_normal(),
         "standard": gd.init.variance_scaling(3**-0.5, "in", "uniform"),  # on +-1 / sqrt(n), the habit before Glorot
     }
-    keys = jax.random.split(jax.random.key(0), nets := 100 if lab.quick else 200)
+    keys = jax.random.split(jax.random.key(lab.seed), nets := 100 if lab.quick else 200)
 
     # 1. A layer multiplies the mean square of its input by n Var(w), times the share that the activation lets through; the
     # gradient going back, likewise. Thirty factors in a row leave a signal only if each of them is 1. The signs of a layer's
