@@ -52,11 +52,26 @@ def gather(look: Callable, params: Tree, batch: Tree) -> Evidence:
     weights = dict(zip(leaf_paths(params), jax.tree.leaves(params), strict=True))
     slopes = dict(zip(leaf_paths(params), jax.tree.leaves(grads), strict=True))
     rows = [_row(layer, weights, slopes, last=i == len(found) - 1) for i, layer in enumerate(found)]
+    if any(row.distinct < 0.5 for row in rows):
+        rows = [
+            row._replace(distinct=d) for row, d in zip(rows, _distinct_later(look, params, grads, batch), strict=True)
+        ]
     if not all(np.any(np.asarray(g)) for g in slopes.values()):
         nearby = look(_nudged(params), batch)[1]
         grads = jax.tree.map(lambda g, near: g if np.any(np.asarray(g)) else near, grads, nearby)
     entered = [_examples(layer.input) for layer in found if layer.first and layer.input is not None]
     return Evidence(float(loss), rows, grads, entered, found)
+
+
+def _distinct_later(look: Callable, params: Tree, grads: Tree, batch: Tree) -> list[float]:
+    """Which units differ after two short steps: those behind weights of 0 have no gradient before (Fixup's, SkipInit's)."""
+    found = ()
+    for _ in range(2):
+        size = max(float(jnp.max(jnp.abs(g), initial=0)) for g in jax.tree.leaves(grads)) or 1.0
+        params = jax.tree.map(lambda p, g: p - jnp.asarray(0.01 * g / size, p.dtype), params, grads)  # noqa: B023
+        _, grads, found = look(params, batch)
+    by_path = [dict(zip(leaf_paths(params), jax.tree.leaves(x), strict=True)) for x in (params, grads)]
+    return [_distinct(layer, *by_path) for layer in found if layer.weights]
 
 
 def _nudged(params: Tree) -> Tree:

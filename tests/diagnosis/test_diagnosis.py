@@ -229,6 +229,12 @@ def test_what_lies_before_a_last_layer_of_zeros_is_not_lost():
     assert diagnosed(loss, params, (X, Y), rule=gd.rules.Adam(1e-3)).findings == ()
 
 
+def test_branches_that_start_at_0_before_a_last_layer_of_zeros_part_and_are_healthy():
+    model = gd.models.residual(8, WIDTH, 4, blocks=3, fixup=True)
+    loss = lambda p, b: gd.losses.mean(gd.losses.softmax_cross_entropy(model.apply(p, b[0]), b[1]))  # noqa: E731
+    assert diagnosed(loss, model.init(jax.random.key(0)), (X, Y)).findings == ()
+
+
 def test_a_logarithm_of_0_is_found_with_its_line_and_a_nan_weight_with_its_path():
     loss, params = network()
     found = diagnosed(lambda p, b: loss(p, b) + jnp.log(0 * b[0][0, 0]), params, (X, Y))
