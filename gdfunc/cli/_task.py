@@ -1,6 +1,8 @@
 """What the options of `gdfunc train` name: a model that fits the data, its loss, and the update rule."""
 
+import math
 from collections.abc import Sequence
+from inspect import Parameter, signature
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,12 +12,6 @@ from ..core import chain, did_you_mean
 from ..data import Dataset
 from ..models import Model
 from ._parse import named
-
-_MODELS = {
-    "mlp": ("width", "depth", "activation"),
-    "deep_linear": ("width", "depth"),
-    "rnn": ("width", "activation"),
-}
 
 
 class Task:
@@ -43,39 +39,85 @@ def as_task(
     kind, settings = named(model, "--model")
     if kind not in _MODELS:
         raise did_you_mean("--model", kind, _MODELS)
+    make, form = _MODELS[kind]
+    known = [name for name, each in signature(make).parameters.items() if each.default is not Parameter.empty]
     for given in settings:
-        if given not in _MODELS[kind]:
-            raise did_you_mean(f"--model {kind}", given, _MODELS[kind])
+        if given not in known:
+            raise did_you_mean(f"--model {kind}", given, known)
     outputs = dataset.meta.classes or dataset.y_train.shape[-1]
     name, options = named(weights, "--init") if weights else ("", {})
     drawn = init.get(name, **options) if name else None
-    if kind == "rnn":
-        series = lambda x: x if x.ndim == 3 else x.reshape(len(x), -1, 1)  # noqa: E731
-        x_train, x_test = series(dataset.x_train), series(dataset.x_test)
-        made = recurrent_net(x_train.shape[-1], outputs, drawn, **settings)
-    else:
-        x_train, x_test = (x.reshape(len(x), -1) for x in (dataset.x_train, dataset.x_test))
-        made = layered_net(kind, x_train.shape[-1], outputs, drawn, **settings)
+    x_train, x_test = form(dataset.x_train), form(dataset.x_test)
+    made = make(x_train.shape[-1], outputs, drawn, **settings)
     default = ("softmax_cross_entropy",) if dataset.meta.classes else ("squared_error",)
     loss_name, loss_options = named(loss or default, "--loss")
     return Task(made, losses.get(loss_name, **loss_options), dataset.meta.classes), x_train, x_test
 
 
-def recurrent_net(inputs: int, outputs: int, drawn: Any, width: int = 64, activation: str = "tanh") -> Model:
-    """`--model rnn`."""
-    return models.rnn(inputs, width, outputs, activation=activation, recurrent=drawn)
+def _mlp(inputs, outputs, drawn, width=64, depth=3, activation="relu", norm=None):
+    return models.mlp(_sizes(inputs, outputs, width, depth), activation, drawn, norm=norm)
 
 
-def layered_net(
-    kind: str, inputs: int, outputs: int, drawn: Any, width: int = 64, depth: int = 3, activation: str = "relu"
-) -> Model:
-    """`--model mlp` or `deep_linear`: `depth` layers of weights."""
+def _deep_linear(inputs, outputs, drawn, width=64, depth=3):
+    return models.deep_linear(_sizes(inputs, outputs, width, depth), drawn)
+
+
+def _residual(inputs, outputs, drawn, width=64, blocks=3, layers=2, activation="relu", norm=None, fixup=False):
+    return models.residual(inputs, width, outputs, blocks, layers, activation, drawn, norm=norm, fixup=fixup)
+
+
+def _conv_net(inputs, outputs, drawn, width=16, depth=3, activation="relu", norm=None):
+    channels = _sizes(inputs, outputs, width, depth)[1:-1]
+    return models.conv_net(inputs, channels, outputs, activation, weights=drawn, norm=norm)
+
+
+def _rnn(inputs, outputs, drawn, width=64, activation="tanh"):
+    return models.rnn(inputs, width, outputs, activation, drawn)
+
+
+def _lstm(inputs, outputs, drawn, width=64, forget_bias=1.0):
+    return models.lstm(inputs, width, outputs, forget_bias, drawn)
+
+
+def _gru(inputs, outputs, drawn, width=64):
+    return models.gru(inputs, width, outputs, recurrent=drawn)
+
+
+def _sizes(inputs: int, outputs: int, width: int, depth: Any) -> tuple[int, ...]:
+    """Of `depth` layers of weights."""
     if not isinstance(depth, int) or depth < 1:
         raise ValueError(f"--model needs depth to be an integer >= 1, and was given depth={depth!r}")
-    sizes = (inputs, *[width] * (depth - 1), outputs)
-    if kind == "deep_linear":
-        return models.deep_linear(sizes, weights=drawn)
-    return models.mlp(sizes, activation=activation, weights=drawn)
+    return (inputs, *[width] * (depth - 1), outputs)
+
+
+def _flat(x: Any) -> Any:
+    return x.reshape(len(x), -1)
+
+
+def _series(x: Any) -> Any:
+    return x if x.ndim == 3 else x.reshape(len(x), -1, 1)
+
+
+def _images(x: Any) -> Any:
+    """Square images may be rows of their pixels."""
+    side = math.isqrt(x[0].size)
+    if x.ndim == 2 and side * side == x[0].size > 1:
+        return x.reshape(len(x), side, side, 1)
+    if x.ndim < 3:
+        raise ValueError(f"--model conv_net needs images, and was given data of {x[0].size} numbers an example")
+    return x if x.ndim == 4 else x[..., None]
+
+
+# Kind -> (what makes it of (inputs, outputs, initialiser or None, settings), the form in which it takes the data).
+_MODELS = {
+    "mlp": (_mlp, _flat),
+    "deep_linear": (_deep_linear, _flat),
+    "residual": (_residual, _flat),
+    "conv_net": (_conv_net, _images),
+    "rnn": (_rnn, _series),
+    "lstm": (_lstm, _series),
+    "gru": (_gru, _series),
+}
 
 
 def make_rule(rule: Sequence[str], schedule: Sequence[str], clip: Sequence[str]) -> Any:

@@ -113,7 +113,8 @@ def train(
 
     Args:
         data: digits, mnist1d, spirals, two_moons, linear_regression or adding_problem, with their options.
-        model: mlp or deep_linear (width=64 depth=3 activation=relu), or rnn (width=64 activation=tanh).
+        model: mlp (width=64 depth=3 activation=relu norm=batch), deep_linear, residual (blocks=3 layers=2 fixup=true),
+            conv_net for images (width=16), rnn, lstm or gru (width=64).
         init: how weights are drawn: he_normal, xavier_uniform, orthogonal gain=1.1, ...; the model's own if not given.
         rule: an update rule; `gdfunc rules` lists them.
         schedule: the learning rate as a schedule, in place of a fixed one: cosine peak=1e-3 steps=1000.
@@ -196,7 +197,7 @@ def diagnose(
     Args:
         target: a function of yours; one of our models if not given.
         data: the data set of one of our models; digits if not given.
-        model: mlp (if not given), deep_linear or rnn, with their options.
+        model: mlp (if not given) or another of `gdfunc train`, with its options.
         init: how weights are drawn.
         loss: the loss.
         rule: an update rule, whose first updates are judged too.
