@@ -33,7 +33,8 @@ def check(
 
     The derivative is Richardson's at six steps, each with an error that is measured, from doubled steps and from the noise of
     f's values; a gradient is wrong that the three best of them agree on. An error smaller than theirs is not seen: each leaf
-    tells how large that is. A point at which the slopes of both sides differ, as relu at 0, or no further from one than the
+    tells how large that is. In float32 one wrong entry among thousands may be missed; float64 (`with jax.enable_x64(True)`)
+    finds it. A point at which the slopes of both sides differ, as relu at 0, or no further from one than the
     smallest step, is called a kink, and is no error as long as the gradient is about between the two. Where f itself rounds
     (bfloat16 inside, `jnp.round`) it is stairs, and a gradient of the function before the rounding is not its own.
 
