@@ -74,11 +74,8 @@ class CheckedLeaf(NamedTuple):
 
     def __str__(self) -> str:
         if self.verdict == "undecided":
-            why = (
-                f"a length wrong by less than {100 * self.sees:.2g} % would not show"
-                if self.sees < math.inf
-                else "the gradient is 0"
-            )
+            share = f"a length wrong by less than {100 * self.sees:.2g} % would not show"
+            why = share if self.sees < math.inf else "the gradient is 0, or f not finite nearby,"
             return f"undecided: {why} here; another point, or jax.enable_x64(True), may tell"
         if self.verdict == "right":
             return f"right along {self.directions} directions, and in length to {100 * self.sees:.2g} %"
