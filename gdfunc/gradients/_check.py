@@ -31,10 +31,12 @@ def check(
     leaf's own gradient (so that an error of all entries shows), random signs, and in small leaves each entry. Where a
     direction disagrees it is halved until the wrong entry, or the shortest range that still shows the error, is found.
 
-    The derivative is Richardson's with the best of four steps, its error measured: from doubled steps and from the noise
-    of f's values. An entry's own error that drowns in this is not seen; how much would be is told. In float32 that is about 1e-5 f, in
-    float64 (`with jax.enable_x64(True)`) 1e-12 f. A point at which the slopes of both sides differ, as relu at 0, is called
-    a kink, and the gradient is right if it lies between them.
+    The derivative is Richardson's at six steps, each with an error that is measured, from doubled steps and from the noise of
+    f's values; a gradient is wrong that the three best of them agree on. An error smaller than theirs is not seen: each leaf
+    tells how large that is. In float32 one wrong entry among thousands may be missed; float64 (`with jax.enable_x64(True)`)
+    finds it. A point at which the slopes of both sides differ, as relu at 0, or no further from one than the
+    smallest step, is called a kink, and is no error as long as the gradient is about between the two. Where f itself rounds
+    (bfloat16 inside, `jnp.round`) it is stairs, and a gradient of the function before the rounding is not its own.
 
     Args:
         f: (params, *args) -> (), as a loss (params, batch) -> ().

@@ -61,7 +61,8 @@ class CheckedLeaf(NamedTuple):
         path: its path.
         verdict: the worst of its findings; "right", or "undecided" where none was found.
         directions: along how many the two were compared.
-        sees: the least error along its whole gradient that would have been found, as a share of that gradient.
+        sees: the least error of the gradient's length that would have been found, as a share of it. An error of one entry
+            alone is a smaller one along any direction but the entry's own.
         rows: what is not right.
     """
 
@@ -73,14 +74,11 @@ class CheckedLeaf(NamedTuple):
 
     def __str__(self) -> str:
         if self.verdict == "undecided":
-            why = (
-                f"an error below {100 * self.sees:.2g} % would not show"
-                if self.sees < math.inf
-                else "the gradient is 0"
-            )
+            share = f"a length wrong by less than {100 * self.sees:.2g} % would not show"
+            why = share if self.sees < math.inf else "the gradient is 0, or f not finite nearby,"
             return f"undecided: {why} here; another point, or jax.enable_x64(True), may tell"
         if self.verdict == "right":
-            return f"right along {self.directions} directions; an error above {100 * self.sees:.2g} % of it would show"
+            return f"right along {self.directions} directions, and in length to {100 * self.sees:.2g} %"
         more = len(self.rows) - _SHOWN
         return "; ".join([*map(str, self.rows[:_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
 

@@ -56,7 +56,8 @@ def probe(f: Callable[[Array], Array], p: Array, g: Array, base: Array, start: i
         slopes, truncation, rounding = map(np.asarray, zip(*found, strict=True))
         # Four times an estimate that is itself from a few values; and the rounding of the gradient's own sums.
         errors = 4 * (truncation + 1.5 * _at_least_that_of_smaller(rounding) / steps) + own_rounding
-        trusted = np.argsort(errors)[:_TRUSTED]  # NaN comes last
+        # NaN comes last: a step too large for where f is defined.
+        trusted = np.argsort(errors)[: np.clip(np.isfinite(errors).sum(), 1, _TRUSTED)]
         nearest = trusted[np.argmin(np.abs(gradient - slopes[trusted]) / errors[trusted])]
         kink, left, right = _one_sided(values, steps)
     error, sees = float(errors[nearest]), float(errors[trusted[-1]])

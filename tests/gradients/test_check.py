@@ -134,9 +134,16 @@ def test_in_float64_an_error_of_a_millionth_is_found():
 def test_what_drowns_in_rounding_is_undecided_and_not_wrong():
     found = check(lambda p: 1e-3 * jnp.sum(jnp.sin(p)) + 1e3, normal(7, 5))
     assert found.ok
-    assert str(found.leaves[0]).startswith("undecided: an error below ")
+    assert str(found.leaves[0]).startswith("undecided: a length wrong by less than ")
     flat = check(lambda p: jnp.sum(p**2), jnp.zeros(3))
-    assert "undecided: the gradient is 0 here" in str(flat)
+    assert "undecided: the gradient is 0" in str(flat)
+
+
+def test_close_to_where_a_function_ends_smaller_steps_are_taken():
+    p = jnp.asarray([1e-3, 1.0])
+    assert check(lambda p: jnp.sum(jnp.log(p)), p).leaves[0].verdict == "right"
+    tenth = with_gradient(jnp.log, lambda g: 1.1 * g)
+    assert [row.where for row in check(lambda p: jnp.sum(tenth(p)), p).rows] == ["(0,)", "(1,)"]
 
 
 def test_a_mistake_is_named_with_what_is_needed():

@@ -84,7 +84,7 @@ def test_the_hessians_product_is_that_of_the_dense_hessian():
 
 def test_the_hessians_product_for_cross_entropy_is_that_of_the_softmaxs_covariance():
     v = RNG.normal(size=W.shape)
-    found = hessian_vector_product(linear_loss, W, v, BATCH)
+    found = jax.jit(hessian_vector_product, static_argnums=0)(linear_loss, W, v, BATCH)
     np.testing.assert_allclose(np.ravel(found), softmax_curvature() @ np.ravel(v), rtol=1e-12, atol=1e-14)
 
 
@@ -106,7 +106,8 @@ def test_the_gauss_newton_product_is_that_of_jacobian_loss_curvature_and_jacobia
 
 def test_for_a_linear_model_the_gauss_newton_product_is_the_hessians():
     v = RNG.normal(size=W.shape)
-    found = gauss_newton_vector_product(lambda w, batch: batch[0] @ w, cross_entropy, W, v, BATCH)
+    product = jax.jit(gauss_newton_vector_product, static_argnums=(0, 1))
+    found = product(lambda w, batch: batch[0] @ w, cross_entropy, W, v, BATCH)
     np.testing.assert_allclose(np.ravel(found), softmax_curvature() @ np.ravel(v), rtol=1e-12, atol=1e-14)
 
 
@@ -118,16 +119,17 @@ def test_the_examples_gradients_are_those_of_least_squares_one_by_one(chunk):
 
 
 def test_the_empirical_fisher_is_the_mean_outer_product_of_the_examples_gradients():
-    each = jax.vmap(lambda x, y: jax.grad(loss)(PARAMS, (x[None], y[None])))(*BATCH)
+    each = jax.jit(jax.vmap(lambda x, y: jax.grad(loss)(PARAMS, (x[None], y[None]))))(*BATCH)
     g = np.concatenate([np.reshape(x, (8, -1)) for x in jax.tree.leaves(each)], axis=1)
-    found = empirical_fisher_vector_product(loss, PARAMS, V, BATCH)
+    found = jax.jit(empirical_fisher_vector_product, static_argnums=0)(loss, PARAMS, V, BATCH)
     np.testing.assert_allclose(flat(found), g.T @ (g @ flat(V)) / 8, rtol=1e-12, atol=1e-13)
 
 
 def test_a_block_of_the_hessian_is_cut_from_the_dense_one():
     H = dense()[1]  # a: 12 entries, b/0: 8, b/1: 2
-    np.testing.assert_allclose(hessian_block(loss, PARAMS, "b/0", BATCH), H[12:20, 12:20], atol=1e-13, strict=True)
-    mixed = hessian_block(loss, PARAMS, "a", BATCH, columns="b/1")
+    block = lambda *leaf, **to: hessian_block(loss, PARAMS, *leaf, BATCH, **to)  # noqa: E731
+    own, mixed = jax.jit(lambda: (block("b/0"), block("a", columns="b/1")))()
+    np.testing.assert_allclose(own, H[12:20, 12:20], atol=1e-13, strict=True)
     np.testing.assert_allclose(mixed, H[:12, 20:], atol=1e-13, strict=True)
 
 

@@ -25,23 +25,23 @@ def layer(z, w, x):
 
 
 def test_a_fixed_points_derivatives_are_those_of_the_dense_system_and_of_the_unrolled_iteration():
-    solve = jax.jit(lambda w, x: fixed_point(layer, jnp.zeros(4), w, x))
-    found = solve(W, X)
+    at = lambda w, x: fixed_point(layer, jnp.zeros(4), w, x)  # noqa: E731
+    unrolled = lambda w: jax.lax.fori_loop(0, 80, lambda _, z: layer(z, w, X), jnp.zeros(4))  # noqa: E731
+    total = lambda find: jax.grad(lambda w: jnp.sum(find(w) ** 3))  # noqa: E731
+
+    @jax.jit
+    def everything(w, x):
+        by_data = (jax.jacrev(lambda x: at(w, x).value)(x), jax.jacfwd(lambda x: at(w, x).value)(x))
+        return at(w, x), by_data, (total(lambda w: at(w, x).value)(w), total(unrolled)(w))
+
+    found, by_data, (by_weights, by_unrolled) = everything(W, X)
     z = np.asarray(found.value)
     assert found.converged
     np.testing.assert_allclose(z, np.tanh(W @ z + X), atol=1e-11)
     D = np.diag(1 - z**2)
-    dense = np.linalg.solve(np.eye(4) - D @ W, D)  # dz / dx
-    reverse = jax.jit(jax.jacrev(lambda x: fixed_point(layer, jnp.zeros(4), W, x).value))(X)
-    forward = jax.jit(jax.jacfwd(lambda x: fixed_point(layer, jnp.zeros(4), W, x).value))(X)
-    np.testing.assert_allclose(reverse, dense, rtol=1e-9, atol=1e-11)
-    np.testing.assert_allclose(forward, dense, rtol=1e-9, atol=1e-11)
-
-    def unrolled(w):
-        return jnp.sum(jax.lax.fori_loop(0, 80, lambda _, z: layer(z, w, X), jnp.zeros(4)) ** 3)
-
-    by_weights = jax.jit(jax.grad(lambda w: jnp.sum(fixed_point(layer, jnp.zeros(4), w, X).value ** 3)))(W)
-    np.testing.assert_allclose(by_weights, jax.jit(jax.grad(unrolled))(W), rtol=1e-9, atol=1e-11)
+    for J in by_data:  # reverse, forward
+        np.testing.assert_allclose(J, np.linalg.solve(np.eye(4) - D @ W, D), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(by_weights, by_unrolled, rtol=1e-9, atol=1e-11)
 
 
 def test_a_roots_derivative_is_that_of_the_square_root_and_maps_over_many():
@@ -114,14 +114,16 @@ def test_what_does_not_converge_says_so_and_its_derivative_is_not_a_number():
 
 
 def test_a_singular_system_has_no_derivative_that_is_a_number():
-    solve = lambda a: root(lambda z, a: jnp.stack([z[0] + z[1] - a, z[0] + z[1] - a * a]), jnp.zeros(2), a).value  # noqa: E731
-    assert np.all(np.isnan(jax.jit(jax.jacfwd(solve))(1.0)))
+    solve = lambda a: root(lambda z, a: (a - 1) * (1 + z), 0.5, a)  # noqa: E731
+    found, slope = jax.jit(lambda a: jax.jvp(solve, (a,), (1.0,)))(1.0)
+    assert found.converged  # every z is a root at a = 1
+    assert np.isnan(slope.value)
 
 
 def test_in_float32_it_converges_to_that_precision():
     with jax.enable_x64(False):
         w = jnp.asarray(W, jnp.float32)
-        found = fixed_point(layer, jnp.zeros(4), w, jnp.asarray(X, jnp.float32))
+        found = jax.jit(lambda w, x: fixed_point(layer, jnp.zeros(4), w, x))(w, jnp.asarray(X, jnp.float32))
         assert found.converged
         assert found.value.dtype == jnp.float32
 
