@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
+from gdfunc import data
 from gdfunc.cli import main
+from gdfunc.cli._task import as_task
 from gdfunc.rules import records
 from gdfunc.training import History
 
@@ -147,6 +150,25 @@ def test_every_model_trains_on_a_sequence_of_numbers(capsys, tmp_path, model):
     assert "steps: made all 3 steps" in out
 
 
+MODELS = {
+    "mlp": ("width=8", "depth=4", "norm=batch"),
+    "deep_linear": ("width=8",),
+    "residual": ("width=8", "blocks=2", "layers=3", "fixup=true"),
+    "conv_net": ("width=4", "depth=3", "norm=layer"),
+    "rnn": ("width=8", "activation=relu"),
+    "lstm": ("width=8", "forget_bias=2"),
+    "gru": ("width=8",),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_model_takes_every_setting_and_the_data_in_its_own_form(kind):
+    task, x, _ = as_task(data.load("digits"), (kind, *MODELS[kind]), ("he_normal",), ())
+    params = jax.eval_shape(task.model.init, jax.random.key(0))
+    assert jax.eval_shape(task.model.apply, params, x[:5]).shape == (5, 10)
+    assert x.shape[1:] == {"conv_net": (8, 8, 1)}.get(kind, (64, 1) if kind in ("rnn", "lstm", "gru") else (64,))
+
+
 def test_a_run_that_ends_non_finite_exits_1_with_a_remedy(capsys, tmp_path):
     code, out, _ = run(
         capsys, "train", "--rule", "sgd", "learning_rate=1e6", "--steps", "20", "--out", str(tmp_path / "r")
@@ -171,6 +193,7 @@ def test_a_run_that_ends_non_finite_exits_1_with_a_remedy(capsys, tmp_path):
         (["train", "--data", "digits", "n_trian=5"], "Did you mean 'n_train'"),
         (["train", "--model", "mpl"], "Did you mean 'mlp'"),
         (["train", "--model", "mlp", "widht=3"], "Did you mean 'width'"),
+        (["train", "--data", "spirals", "--model", "conv_net"], "conv_net needs images"),
         (["train", "--model", "mlp", "depth=0"], "depth to be an integer >= 1"),
         (["train", "--model", "mlp", "activation=rellu"], "Did you mean 'relu'"),
         (["train", "--rule", "learning_rate=0.1"], "needs a name before its settings"),
