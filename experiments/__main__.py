@@ -3,36 +3,19 @@
 Exit code 0 where every claim holds, 1 where one does not or an experiment breaks off, 2 for wrong usage.
 """
 
-import importlib
 import json
+import os
 import sys
-import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import jax
 import tyro
 
+from experiments._run import HERE, run_all
 from gdfunc.core import write_atomically
-from gdfunc.parity import versions
-from gdfunc.report import experiment, experiments_page, show_claims
+from gdfunc.report import experiments_page, show_claims
 
-HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in HERE.glob("[!_]*.py"))
-
-
-def run(name: str, quick: bool, seed: int, out: Path) -> dict[str, Any]:
-    """An experiment's record; one that breaks off does not take the others with it."""
-    print(f"{name} ...", file=sys.stderr, flush=True)
-    try:
-        record = experiment(importlib.import_module(name).main, out / name, quick=quick, seed=seed)
-    except Exception as error:
-        traceback.print_exc()
-        about = {"experiment": name, "about": "", "quick": quick, "mutate": False, "seed": seed, "versions": versions()}
-        return {**about, "seconds": 0, "claims": [], "holds": False, "pictures": [], "error": repr(error)}
-    jax.clear_caches()
-    show_claims(record)
-    return record
 
 
 def main(
@@ -41,6 +24,7 @@ def main(
     seed: int = 0,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     out: Path = Path("results"),
+    jobs: int | None = None,
 ) -> int:
     """Runs experiments, writes their records and pictures, and one page with every claim.
 
@@ -50,12 +34,20 @@ def main(
         seed: what random numbers are drawn from.
         json_file: a file for all records.
         out: the folder for index.html and each experiment's own.
+        jobs: how many at once, each in a process of its own; as many as there are cores, and no more than 4, if not given.
     """
     if unknown := [name for name in names if name not in NAMES]:
         print(f"no experiment is called {', '.join(unknown)}: there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    sys.path.insert(0, str(HERE))
-    records = [run(name, quick, seed, out) for name in names or NAMES]
+    if jobs is not None and jobs < 1:
+        print(f"--jobs needs 1 or more, and was given {jobs}", file=sys.stderr)
+        return 2
+    names = names or tuple(NAMES)
+    records = []
+    for record in run_all(names, quick, seed, out, jobs or min(os.cpu_count() or 1, 4, len(names))):
+        if "error" not in record:
+            show_claims(record)
+        records.append(record)
     page = experiments_page(records, out)
     print(f"\n{write_atomically(out / 'index.html', lambda file: file.write(page.encode()))}")
     if json_file is not None:

@@ -52,7 +52,7 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(tmp_path):
 def test_one_that_breaks_off_is_named_and_takes_no_other_with_it(tmp_path):
     folder = tmp_path / "experiments"
     folder.mkdir()
-    for name in ("__main__.py", "clipping_pays.py"):
+    for name in ("__main__.py", "_run.py", "clipping_pays.py"):
         (folder / name).write_text((ROOT / "experiments" / name).read_text())
     (folder / "a_broken_one.py").write_text(BREAKS)
     done = experiments("--quick", "--out", tmp_path / "out", cwd=tmp_path)
