@@ -1,6 +1,7 @@
 """Whether the examples of a batch go through a loss each on its own, up to a mean over them."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import jax
@@ -100,7 +101,8 @@ class _Walk:
         if name == "scan":
             return self.turns(eqn, twin, states, *inner[0])
         if name == "cond":
-            return [*map(_join, *(self.through(a, b, states[1:]) for a, b in inner))]
+            branches = [self.through(a, b, states[1:]) for a, b in inner]
+            return [reduce(_join, each) for each in zip(*branches, strict=True)]
         if inner and (name in jx.CALLS or name in ("checkpoint", "remat", "remat2") or name.startswith("custom_jvp")):
             return self.through(*inner[0], states)
         if inner:  # a loop of unknown length, devices, or a backward pass of its own

@@ -45,6 +45,9 @@ class ExampleSums(NamedTuple):
 def example_sums(traced: Traced, loss_fn: Callable, params: Tree, batch: Tree) -> ExampleSums | None:
     """The `ExampleSums` of a loss; None where examples do not go apart, or where some parameter is used otherwise.
 
+    Where the loss draws something for each place in the batch, as dropout does, an example's gradient is with what was drawn
+    for its place, and the examples' mean is the step's own gradient.
+
     Args:
         traced: the loss.
         loss_fn: the same, (params, batch) -> loss, or (loss, aux).

@@ -48,6 +48,10 @@ APART = {name: MODELS[name][:3] for name in (
 )} | {
     "a layer's norm": (normalised, NORMALISED, (X, Y)),
     "images": (of_images, {"w": draw(3, 3, 3, 4), "b": jnp.full(4, 0.1)}, normal(4, 8, 6, 6, 3)),
+    "branches": (
+        lambda p, b: squared_error(lax.switch(jnp.argmax(jnp.ones(3)), (jnp.tanh, jnp.sin, jnp.cos), mlp(p, b[0])), b[1]),
+        MLP, (X, Y),
+    ),
     "summed over time": (summed_over_time, draw(5, 4), normal(2, 8, 6, 5)),
     "classes": (
         lambda p, b: losses.softmax_cross_entropy(mlp(p, b[0]), b[1]).mean(), MLP, (X, jnp.arange(8, dtype=jnp.int32) % 3),
