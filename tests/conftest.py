@@ -24,6 +24,12 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache:UserWarning")
 
 
+def pytest_collection_finish():
+    """What imports have made stays: no collection looks through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def free_compiled_programs():
     """A process may map so much memory, and no more: thousands of compiled programs would end it, and slow it down before."""
