@@ -58,6 +58,7 @@ from ._momo_adam import MoMoAdam as MoMoAdam
 from ._muon import Muon as Muon
 from ._nadam import NAdam as NAdam
 from ._nadamw import NAdamW as NAdamW
+from ._newton import Newton as Newton
 from ._noisy_sgd import NoisySGD as NoisySGD
 from ._normalize import Normalize as Normalize
 from ._novograd import NovoGrad as NovoGrad

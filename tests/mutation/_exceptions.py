@@ -125,6 +125,10 @@ ELSEWHERE = {
     ("lbfgs", "first = jnp.minimum(1.0, ratio(1.0, tree_norm(grads), 1.0)) [1.0 -> 2.0]"): _STEEPEST,
     ("lbfgs", "descends = tree_dot(grads, d) < 0 [0 -> 1]"): _STEEPEST,
     ("lbfgs", "d = tree_map(lambda d, g: jnp.where(descends, d, -g), d, grads) [-g -> g]"): _STEEPEST,
+    ("newton", "power"): (
+        "test_second_order.py",
+        "test_newton_converges_with_the_order_that_its_forcing_promises",
+    ),
     ("normalize", "length = jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     ("sam", "length = self.rho / jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     (

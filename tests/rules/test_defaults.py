@@ -145,6 +145,8 @@ DEFAULTS = {
     },
     rules.NAdam: {"b2": 0.999, "eps": 1e-8, "momentum": "scheduled", "average": "scheduled", "b2_factor": True},
     rules.NAdamW: {"b2": 0.999, "eps": 1e-8, "weight_decay": 0.001 / 8, "schedule": 1.0, "decay": "schedule"},
+    # Dembo & Steihaug's forcing sequence in Nocedal & Wright, algorithm 7.1, for quadratic convergence.
+    rules.Newton: {"learning_rate": 1.0, "damping": 0.0, "tolerance": 0.5, "power": 1.0},
     # The smallest of the three variances that the paper tries.
     rules.NoisySGD: {"eta": 0.01, "gamma": 0.55},
     rules.Normalize: {"eps": 0.0},

@@ -1,0 +1,111 @@
+"""What is proved of methods that see curvature: exact on quadratics, fast near a minimum, and never upwards."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gdfunc as gd
+from gdfunc.rules import Newton
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@pytest.fixture(autouse=True)
+def _x64():
+    with jax.enable_x64(True):
+        yield
+
+
+def path(rule, f, p, steps):
+    """The parameters before each step, and the last, of gradient descent on f."""
+
+    def one(carry, _):
+        p, state = carry
+        value, g = jax.value_and_grad(f)(p)
+        u, state = rule.update(g, state, p, value=value, value_fn=f, grad_fn=jax.grad(f))
+        return (gd.apply_updates(p, u), state), p
+
+    (last, _), before = jax.jit(lambda p: jax.lax.scan(one, (p, rule.init(p)), length=steps))(p)
+    return jax.tree.map(lambda many, end: np.concatenate([many, end[None]]), before, last)
+
+
+def random_quadratic(n):
+    """A positive definite matrix with curvatures from 0.1 to 10, and where it is least."""
+    random = np.random.default_rng(0)
+    Q = np.linalg.qr(random.normal(size=(n, n)))[0]
+    return jnp.asarray(Q @ np.diag(np.logspace(-1, 1, n)) @ Q.T), jnp.asarray(random.normal(size=n))
+
+
+def quadratic(n):
+    A, minimum = random_quadratic(n)
+    return lambda p: (p - minimum) @ A @ (p - minimum) / 2
+
+
+# ------------------------------------------------------------------------------------------------------------- Newton
+
+
+def test_newtons_first_step_ends_at_the_minimum_of_a_quadratic_after_as_many_products_as_parameters():
+    n = 6
+    minimum = random_quadratic(n)[1]
+    error = lambda k: float(
+        np.max(np.abs(path(Newton(tolerance=0.0, cg_steps=k), quadratic(n), jnp.ones(n), 1)[1] - minimum))
+    )  # noqa: E731
+    assert error(n) < 1e4 * EPS
+    assert error(n - 1) > 1e-4
+
+
+def test_newtons_damped_step_is_the_dense_solution():
+    n, damping = 5, 0.7
+    A, minimum = random_quadratic(n)
+    p = path(Newton(0.5, damping, tolerance=0.0), quadratic(n), jnp.ones(n), 1)
+    wanted = -0.5 * np.linalg.solve(A + damping * np.eye(n), A @ (1 - minimum))
+    np.testing.assert_allclose(p[1] - p[0], wanted, rtol=1e-12)
+
+
+def errors(power):
+    """Distances from the minimum of a convex function that is no quadratic, close to it."""
+    A, _ = random_quadratic(8)
+    f = lambda p: p @ A @ p / 2 + jnp.sum(p**3) / 3  # noqa: E731
+    return np.linalg.norm(path(Newton(tolerance=0.5, power=power), f, jnp.full(8, 0.02), 14), axis=1)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_newton_converges_with_the_order_that_its_forcing_promises(power):
+    e = errors(power)
+    near = (e[:-1] < 3e-2) & (e[1:] > 1e-14)
+    assert near.sum() >= 3
+    ratios = e[1:][near] / e[:-1][near] ** (1 + power)
+    # Dembo, Eisenstat & Steihaug, theorem 3.3: the ratio stays bounded. Of a higher order it grows without bound.
+    assert np.all(ratios < 100)
+
+
+def test_newton_with_a_forcing_that_does_not_shrink_converges_linearly():
+    e = errors(0.0)
+    assert np.all(e[1:] < e[:-1])
+    assert np.max(e[1:] / e[:-1] ** 1.5) > 1e3
+    assert e[-1] > 1e-12
+    assert errors(1.0)[-1] < 1e-14
+
+
+def test_newton_goes_along_the_gradient_where_its_first_curvature_is_negative():
+    f = lambda p: -(p["x"] ** 2) - 3 * p["y"] ** 2  # noqa: E731
+    p = {"x": jnp.asarray(1.0), "y": jnp.asarray(0.5)}
+    after = path(Newton(), f, p, 1)
+    np.testing.assert_allclose([after["x"][1], after["y"][1]], [3.0, 3.5])
+
+
+def test_newton_stays_at_a_minimum():
+    p = path(Newton(), quadratic(4), random_quadratic(4)[1], 2)
+    np.testing.assert_array_equal(p[2], p[0])
+
+
+def test_newton_trains_and_refuses_what_is_not_whole():
+    x = jnp.linspace(-1, 1, 16).reshape(8, 2)
+    loss = lambda p, batch: jnp.mean((batch @ p["w"] - 1.0) ** 2) + jnp.sum(p["w"] ** 2)  # noqa: E731
+    run = gd.train(loss, {"w": jnp.ones(2)}, x, Newton(tolerance=0.0), steps=2)
+    np.testing.assert_allclose(jax.grad(loss)(run.params, x)["w"], 0, atol=1e-12)
+    with pytest.raises(ValueError, match="Newton needs cg_steps >= 1"):
+        Newton(cg_steps=0)
+    with pytest.raises(ValueError, match="needs grad_fn"):
+        Newton().update(jnp.ones(2), Newton().init(jnp.ones(2)), jnp.ones(2))
