@@ -89,6 +89,7 @@ from ._sm3 import SM3 as SM3
 from ._soap import SOAP as SOAP
 from ._sophia import Sophia as Sophia
 from ._stable_adamw import StableAdamW as StableAdamW
+from ._trust_region_newton import TrustRegionNewton as TrustRegionNewton
 from ._yogi import Yogi as Yogi
 
 

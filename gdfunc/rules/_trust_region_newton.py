@@ -1,4 +1,4 @@
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -67,8 +67,17 @@ class TrustRegionNewton(TreeRule):
         enough = forcing(grads, self.tolerance, self.power)
         z, r, edge = minimize_model(grads, curvature_product(grad_fn, params), enough, self.cg_steps, memory.radius)
         predicted = -tree_dot(tree_add(grads, r), z) / 2  # r = g + B z, so that no other product is needed
-        # NaN, as where the loss is not finite, is no fall.
-        rho = jnp.nan_to_num(ratio(value - value_fn(tree_add(params, z)), predicted), nan=-1.0, neginf=-1.0)
-        longer = jnp.minimum(2 * memory.radius, self.max_radius)
-        radius = jnp.where(rho < 1 / 4, memory.radius / 4, jnp.where((rho > 3 / 4) & edge, longer, memory.radius))
+        rho = gain(value - value_fn(tree_add(params, z)), predicted)
+        radius = _next_radius(memory.radius, rho, edge, self.max_radius)
         return tree_scale(jnp.where(rho > self.accept, 1.0, 0.0), z), self.Memory(radius)
+
+
+def gain(fall: Array, predicted: Array) -> Array:
+    """The share of the predicted fall that came; 1/2, which changes no radius, where none was predicted."""
+    return ratio(fall, predicted, 0.5)
+
+
+def _next_radius(radius: Array, rho: Array, edge: Array, longest: Any) -> Array:
+    bad = ~(rho >= 1 / 4)  # not `<`, for NaN is no fall
+    longer = jnp.where((rho > 3 / 4) & edge, jnp.minimum(2 * radius, longest), radius)
+    return jnp.where(bad, radius / 4, longer)

@@ -84,6 +84,8 @@ _SHORT = (
     "test_around_rules.py",
     "test_a_short_gradient_is_normalized_to_length_1_and_sam_climbs_as_far_along_it",
 )
+_ORDER = ("test_second_order.py", "test_newton_converges_with_the_order_that_its_forcing_promises")
+_RADIUS = ("test_second_order.py", "test_the_radius_follows_how_much_of_the_predicted_fall_came")
 
 # A number that no update shows, or a shape or step that the stream has not: the test in tests/rules that notices it.
 ELSEWHERE = {
@@ -125,10 +127,7 @@ ELSEWHERE = {
     ("lbfgs", "first = jnp.minimum(1.0, ratio(1.0, tree_norm(grads), 1.0)) [1.0 -> 2.0]"): _STEEPEST,
     ("lbfgs", "descends = tree_dot(grads, d) < 0 [0 -> 1]"): _STEEPEST,
     ("lbfgs", "d = tree_map(lambda d, g: jnp.where(descends, d, -g), d, grads) [-g -> g]"): _STEEPEST,
-    ("newton", "power"): (
-        "test_second_order.py",
-        "test_newton_converges_with_the_order_that_its_forcing_promises",
-    ),
+    ("newton", "power"): _ORDER,
     ("normalize", "length = jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     ("sam", "length = self.rho / jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     (
@@ -145,4 +144,11 @@ ELSEWHERE = {
         "skip_large",
         "return (updates, self.Memory(memory.skipped + 1 - fits.astype(jnp.int32)), inner_state) [1 -> 2]",
     ): _SKIPPED,
+    ("trust_region_newton", "accept"): _RADIUS,
+    ("trust_region_newton", "power"): _ORDER,
+    ("trust_region_newton", "predicted = -tree_dot(tree_add(grads, r), z) / 2 [2 -> 3]"): _RADIUS,
+    (
+        "trust_region_newton",
+        "return (tree_scale(jnp.where(rho > self.accept, 1.0, 0.0), z), self.Memory(radius)) [0.0 -> 1.0]",
+    ): _RADIUS,
 }

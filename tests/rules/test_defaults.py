@@ -218,6 +218,8 @@ DEFAULTS = {
     },
     # The first author's StableAdamWUnfused (gist mitchellnw/d42e22a0).
     rules.StableAdamW: {"b1": 0.9, "b2": 0.99, "eps": 1e-6, "weight_decay": 0.2},
+    # The largest in Nocedal & Wright, algorithm 4.1, is below 1/4; SciPy's trust-ncg has 0.15 and starts at 1 too.
+    rules.TrustRegionNewton: {"radius": 1.0, "tolerance": 0.5, "power": 1.0},
     # The first author's code in TensorFlow Addons, where v starts at 1e-6.
     rules.Yogi: {"b1": 0.9, "b2": 0.999, "eps": 1e-3, "initial": "zero", "debias": "none"},
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gdfunc as gd
-from gdfunc.rules import Newton
+from gdfunc.rules import Newton, TrustRegionNewton
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -48,9 +48,11 @@ def quadratic(n):
 def test_newtons_first_step_ends_at_the_minimum_of_a_quadratic_after_as_many_products_as_parameters():
     n = 6
     minimum = random_quadratic(n)[1]
-    error = lambda k: float(
-        np.max(np.abs(path(Newton(tolerance=0.0, cg_steps=k), quadratic(n), jnp.ones(n), 1)[1] - minimum))
-    )  # noqa: E731
+
+    def error(k):
+        end = path(Newton(tolerance=0.0, cg_steps=k), quadratic(n), jnp.ones(n), 1)[1]
+        return float(np.max(np.abs(end - minimum)))
+
     assert error(n) < 1e4 * EPS
     assert error(n - 1) > 1e-4
 
@@ -63,16 +65,16 @@ def test_newtons_damped_step_is_the_dense_solution():
     np.testing.assert_allclose(p[1] - p[0], wanted, rtol=1e-12)
 
 
-def errors(power):
+def errors(power, make=Newton):
     """Distances from the minimum of a convex function that is no quadratic, close to it."""
     A, _ = random_quadratic(8)
     f = lambda p: p @ A @ p / 2 + jnp.sum(p**3) / 3  # noqa: E731
-    return np.linalg.norm(path(Newton(tolerance=0.5, power=power), f, jnp.full(8, 0.02), 14), axis=1)
+    return np.linalg.norm(path(make(tolerance=0.5, power=power), f, jnp.full(8, 0.02), 14), axis=1)
 
 
-@pytest.mark.parametrize("power", [0.5, 1.0])
-def test_newton_converges_with_the_order_that_its_forcing_promises(power):
-    e = errors(power)
+@pytest.mark.parametrize(("make", "power"), [(Newton, 0.5), (Newton, 1.0), (TrustRegionNewton, 1.0)])
+def test_newton_converges_with_the_order_that_its_forcing_promises(make, power):
+    e = errors(power, make)
     near = (e[:-1] < 3e-2) & (e[1:] > 1e-14)
     assert near.sum() >= 3
     ratios = e[1:][near] / e[:-1][near] ** (1 + power)
@@ -109,3 +111,73 @@ def test_newton_trains_and_refuses_what_is_not_whole():
         Newton(cg_steps=0)
     with pytest.raises(ValueError, match="needs grad_fn"):
         Newton().update(jnp.ones(2), Newton().init(jnp.ones(2)), jnp.ones(2))
+
+
+# ---------------------------------------------------------------------------------------------- within a trust region
+
+
+def rosenbrock(p):
+    return 100 * (p[1] - p[0] ** 2) ** 2 + (1 - p[0]) ** 2
+
+
+def saddle(p):
+    return p[0] ** 2 - p[1] ** 2 + p[1] ** 4 / 2 + 0.5
+
+
+ROSENBROCKS_START = jnp.array([-1.2, 1.0])
+
+
+def test_within_its_radius_newtons_method_never_climbs_and_is_quadratic_at_the_end():
+    p = path(TrustRegionNewton(), rosenbrock, ROSENBROCKS_START, 40)
+    losses = np.asarray(jax.vmap(rosenbrock)(p))
+    assert np.all(np.diff(losses) <= 0)
+    assert losses[-1] < 1e-25
+    e = np.linalg.norm(p - 1, axis=1)
+    last = np.flatnonzero(e > 1e-12)[-1]
+    assert e[last] < 1e3 * e[last - 1] ** 2 < 1e-2
+    # Newton's own steps climb from here.
+    plain = np.asarray(jax.vmap(rosenbrock)(path(Newton(tolerance=0.0), rosenbrock, ROSENBROCKS_START, 2)))
+    assert plain[2] > 100 * plain[1]
+
+
+def test_it_leaves_a_saddle_that_newtons_method_converges_to():
+    start = jnp.array([1.0, 1e-3])
+    p = path(TrustRegionNewton(), saddle, start, 20)
+    assert np.all(np.diff(jax.vmap(saddle)(p)) <= 0)
+    np.testing.assert_allclose(np.abs(p[-1]), [0, 1], atol=1e-10)
+    newton = np.asarray(start)
+    for _ in range(5):
+        newton = newton - np.linalg.solve(jax.hessian(saddle)(newton), jax.grad(saddle)(newton))
+    np.testing.assert_allclose(newton, [0, 0], atol=1e-10)
+
+
+def test_a_step_at_the_edge_is_as_long_as_the_radius_also_where_the_first_directions_stay_inside():
+    n = 6
+    A, minimum = random_quadratic(n)
+    g = A @ jnp.ones(n)
+    cauchy = -(g @ g / (g @ A @ g)) * g
+    radius = float((jnp.linalg.norm(cauchy) + n**0.5) / 2)  # between the first direction's minimum and the last's
+    p = path(TrustRegionNewton(radius, tolerance=0.0), quadratic(n), minimum + 1.0, 1)
+    np.testing.assert_allclose(np.linalg.norm(p[1] - p[0]), radius, rtol=1e-12)
+    # Steihaug 1983, theorem 2.1: every direction brings the model lower.
+    assert quadratic(n)(p[1]) < quadratic(n)(minimum + 1.0 + cauchy)
+
+
+def test_the_radius_follows_how_much_of_the_predicted_fall_came():
+    rule, p, g = TrustRegionNewton(2.0, max_radius=3.0, accept=0.1), jnp.zeros(2), jnp.array([3.0, 4.0])
+    # A slope of 5 without curvature foretells a fall of 10 at the edge.
+    table = [(0.05, 0, 0.5), (0.2, 1, 0.5), (0.5, 1, 2.0), (0.9, 1, 3.0), (-1.0, 0, 0.5), (np.nan, 0, 0.5)]
+    for came, moves, radius in table:
+        given = {"value": jnp.asarray(7.0), "value_fn": lambda q, came=came: 7.0 - 10 * came, "grad_fn": lambda q: g}
+        u, state = rule.update(g, rule.init(p), p, **given)
+        np.testing.assert_allclose(u, -moves * np.array([1.2, 1.6]), rtol=1e-14)
+        np.testing.assert_allclose(state.memory.radius, radius)
+
+
+def test_a_good_step_within_the_radius_leaves_it_and_a_zero_gradient_too():
+    rule, p, f = TrustRegionNewton(50.0), jnp.array([1.0, 2.0]), lambda q: q @ q / 2
+    for start, wanted in ((p, -p), (jnp.zeros(2), jnp.zeros(2))):
+        given = {"value": f(start), "value_fn": f, "grad_fn": jax.grad(f)}
+        u, state = rule.update(jax.grad(f)(start), rule.init(p), start, **given)
+        np.testing.assert_allclose(u, wanted)
+        assert state.memory.radius == 50
