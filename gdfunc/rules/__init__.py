@@ -60,6 +60,7 @@ from ._nadam import NAdam as NAdam
 from ._nadamw import NAdamW as NAdamW
 from ._newton import Newton as Newton
 from ._noisy_sgd import NoisySGD as NoisySGD
+from ._nonlinear_cg import NonlinearCG as NonlinearCG
 from ._normalize import Normalize as Normalize
 from ._novograd import NovoGrad as NovoGrad
 from ._optimistic_adam import OptimisticAdam as OptimisticAdam

@@ -128,6 +128,10 @@ ELSEWHERE = {
     ("lbfgs", "descends = tree_dot(grads, d) < 0 [0 -> 1]"): _STEEPEST,
     ("lbfgs", "d = tree_map(lambda d, g: jnp.where(descends, d, -g), d, grads) [-g -> g]"): _STEEPEST,
     ("newton", "power"): _ORDER,
+    ("nonlinear_cg", "good = (memory.fall < 0) & (tree_dot(grads, d) < 0) [0 -> 1]'"): (
+        "test_second_order.py",
+        "test_where_the_direction_would_ascend_it_is_steepest_descent",
+    ),
     ("normalize", "length = jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     ("sam", "length = self.rho / jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     (

@@ -149,6 +149,8 @@ DEFAULTS = {
     rules.Newton: {"learning_rate": 1.0, "damping": 0.0, "tolerance": 0.5, "power": 1.0},
     # The smallest of the three variances that the paper tries.
     rules.NoisySGD: {"eta": 0.01, "gamma": 0.55},
+    # Nocedal & Wright's c_1 and c_2 for conjugate gradients; eta is Hager & Zhang's.
+    rules.NonlinearCG: {"eta": 0.01, "armijo": 1e-4, "wolfe": 0.1},
     rules.Normalize: {"eps": 0.0},
     # github.com/NVIDIA/OpenSeq2Seq, NovoGrad2; Optax has 0.9, 0.25 and 1e-6.
     rules.NovoGrad: {"b1": 0.95, "b2": 0.98, "eps": 1e-8, "weight_decay": None},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gdfunc as gd
-from gdfunc.rules import Newton, TrustRegionNewton
+from gdfunc.rules import Newton, NonlinearCG, TrustRegionNewton
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -181,3 +181,71 @@ def test_a_good_step_within_the_radius_leaves_it_and_a_zero_gradient_too():
         u, state = rule.update(jax.grad(f)(start), rule.init(p), start, **given)
         np.testing.assert_allclose(u, wanted)
         assert state.memory.radius == 50
+
+
+# ------------------------------------------------------------------------------------------------ conjugate gradients
+
+BETAS = ("polak_ribiere", "fletcher_reeves", "hager_zhang")
+NEAR_0 = 1e-8  # what may be left of the slope: a cubic through two points of a parabola finds its minimum
+
+
+def linear_cg(A, p, minimum):
+    """Hestenes & Stiefel 1952."""
+    points, r = [np.asarray(p)], np.asarray(A @ (minimum - p))
+    d = r
+    for _ in p:
+        step = (r @ r) / (d @ A @ d)
+        points.append(points[-1] + step * d)
+        new = r - step * (A @ d)
+        d, r = new + (new @ new) / (r @ r) * d, new
+    return np.array(points)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_on_a_quadratic_each_beta_makes_the_steps_of_linear_conjugate_gradients_and_ends_after_as_many(beta):
+    n = 6
+    A, minimum = random_quadratic(n)
+    p = path(NonlinearCG(beta=beta, armijo=NEAR_0, wolfe=NEAR_0), quadratic(n), jnp.ones(n), n)
+    np.testing.assert_allclose(p, linear_cg(A, jnp.ones(n), minimum), atol=1e-6)
+    assert np.linalg.norm(p[n] - minimum) < 1e-6
+    assert np.linalg.norm(p[n - 1] - minimum) > 1e-3
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_each_beta_finds_rosenbrocks_minimum_and_never_climbs(beta):
+    losses = np.asarray(jax.vmap(rosenbrock)(path(NonlinearCG(beta=beta), rosenbrock, ROSENBROCKS_START, 120)))
+    assert np.all(np.diff(losses) <= 0)
+    assert losses[-1] < 1e-8
+
+
+def direction(beta, g, before, d):
+    """The direction at g, after another."""
+    rule = NonlinearCG(beta=beta, eta=0.9)
+    state = rule.init(g)
+    state = state._replace(memory=rule.Memory(before, d, jnp.asarray(-1.0)))
+    value_fn = lambda q: q @ g  # noqa: E731
+    return rule.update(g, state, g, value=g @ g, value_fn=value_fn, grad_fn=jax.grad(value_fn))[1].memory.d
+
+
+def test_hager_and_zhangs_direction_always_descends_by_seven_eighths_of_the_squared_gradient():
+    random, falls = np.random.default_rng(1), []
+    for _ in range(12):
+        g, before, d = (jnp.asarray(x) for x in random.normal(size=(3, 4)))
+        if d @ (g - before) > 0:  # as Wolfe's condition has it
+            falls.append(float(g @ direction("hager_zhang", g, before, d) / (g @ g)))
+    assert len(falls) >= 4
+    assert max(falls) <= -7 / 8
+    # Their theorem 1.1 is sharp: here y is nearly along g.
+    fall = direction("hager_zhang", jnp.array([1.0, 0.0]), jnp.array([0.0, -0.01]), jnp.array([1.0, 300.0]))[0]
+    np.testing.assert_allclose(fall, -7 / 8, rtol=1e-3)
+
+
+def test_where_the_direction_would_ascend_it_is_steepest_descent():
+    g, before = jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])
+    np.testing.assert_array_equal(direction("fletcher_reeves", g, before, jnp.array([1.5, 5.0])), -g)
+    np.testing.assert_array_equal(direction("fletcher_reeves", g, before, jnp.array([0.5, 5.0])), [-0.5, 5.0])
+
+
+def test_polak_and_ribiere_begin_anew_where_the_gradient_barely_turned():
+    before, d = jnp.array([1.0, 1.0]), jnp.array([-1.0, 0.5])
+    np.testing.assert_array_equal(direction("polak_ribiere", 0.9 * before, before, d), -0.9 * before)
