@@ -31,6 +31,7 @@ from ._apollo import APOLLO as APOLLO
 from ._asam import ASAM as ASAM
 from ._asgd import ASGD as ASGD
 from ._barzilai_borwein import BarzilaiBorwein as BarzilaiBorwein
+from ._bfgs import BFGS as BFGS
 from ._cautious import Cautious as Cautious
 from ._centralize import Centralize as Centralize
 from ._cocob import COCOB as COCOB

@@ -112,6 +112,10 @@ ELSEWHERE = {
         "test_whole_tree.py",
         "test_in_one_dimension_the_secant_is_newtons_step",
     ),
+    ("bfgs", "first = jnp.minimum(1.0, ratio(1.0, tree_norm(grads))) [1.0 -> 2.0]"): (
+        "test_second_order.py",
+        "test_before_its_first_pair_bfgs_goes_along_the_gradient_and_no_farther_than_1",
+    ),
     ("ema_params", "decay"): _EMA,
     ("ema_params", "debias=True"): _EMA,
     ("ema_params", "debias=False"): _EMA,

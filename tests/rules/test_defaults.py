@@ -58,6 +58,8 @@ DEFAULTS = {
     # github.com/SamsungLabs/ASAM.
     rules.ASAM: {"rho": 0.5, "eta": 0.01},
     rules.BarzilaiBorwein: {},
+    # Nocedal & Wright's c_1 and c_2 for Newton's method and its kin.
+    rules.BFGS: {"learning_rate": 1.0, "armijo": 1e-4, "wolfe": 0.9},
     rules.Cautious: {"rescale": True},
     rules.Centralize: {},
     # alpha is the paper's; 1e-8, where the largest gradient starts, is github.com/bremen79/cocob's.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gdfunc as gd
-from gdfunc.rules import Newton, NonlinearCG, TrustRegionNewton
+from gdfunc.rules import BFGS, LBFGS, Newton, NonlinearCG, TrustRegionNewton
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -249,3 +249,61 @@ def test_where_the_direction_would_ascend_it_is_steepest_descent():
 def test_polak_and_ribiere_begin_anew_where_the_gradient_barely_turned():
     before, d = jnp.array([1.0, 1.0]), jnp.array([-1.0, 0.5])
     np.testing.assert_array_equal(direction("polak_ribiere", 0.9 * before, before, d), -0.9 * before)
+
+
+# -------------------------------------------------------------------------------------------------------------- BFGS
+
+
+def test_on_a_quadratic_bfgs_with_exact_searches_is_conjugate_gradients_and_learns_the_inverse_hessian():
+    n = 6
+    A, minimum = random_quadratic(n)
+    rule, f = BFGS(armijo=NEAR_0, wolfe=NEAR_0, scaled=False), quadratic(n)
+    # Nocedal & Wright 2006, theorem 6.4, from H = I.
+    p = path(rule, f, jnp.ones(n), n + 1)
+    np.testing.assert_allclose(p[: n + 1], linear_cg(A, jnp.ones(n), minimum), atol=1e-6)
+    state = rule.init(p[0])
+    for q in p[: n + 1]:
+        given = {"value": f(q), "value_fn": f, "grad_fn": jax.grad(f)}
+        state = rule.update(jax.grad(f)(q), state, jnp.asarray(q), **given)[1]
+    np.testing.assert_allclose(state.memory.H, np.linalg.inv(A), atol=1e-4)
+
+
+def test_bfgs_converges_superlinearly_on_rosenbrock_to_scipys_minimum():
+    p = path(BFGS(), rosenbrock, ROSENBROCKS_START, 45)
+    assert np.all(np.diff(jax.vmap(rosenbrock)(p)) <= 0)
+    e = np.linalg.norm(p - 1, axis=1)
+    last = np.flatnonzero(e > 1e-9)[-3:]
+    shares = e[last + 1] / e[last]
+    assert np.all(shares < 0.2)
+    assert shares[-1] < 1e-2
+    optimize = pytest.importorskip("scipy.optimize")
+    f, g = jax.jit(rosenbrock), jax.jit(jax.grad(rosenbrock))
+    theirs = optimize.minimize(f, np.asarray(ROSENBROCKS_START), jac=g, method="BFGS", options={"gtol": 1e-9})
+    np.testing.assert_allclose(p[-1], theirs.x, atol=1e-8)
+    assert abs(len(e[e > 1e-8]) - theirs.nit) <= 10  # 33 steps there
+
+
+def test_bfgs_is_l_bfgs_with_room_for_every_pair_from_the_identity():
+    f = lambda p: jnp.sum(jnp.cosh(p["x"] - p["y"])) + jnp.sum(p["y"] ** 4) + p["x"] ** 2  # noqa: E731
+    start = {"x": jnp.asarray(2.0), "y": jnp.array([1.0, -0.5])}
+    dense, few = (path(rule, f, start, 10) for rule in (BFGS(scaled=False), LBFGS(memory_size=10, scaled=False)))
+    for leaf in start:
+        np.testing.assert_allclose(dense[leaf], few[leaf], rtol=1e-8, atol=1e-10)
+
+
+def test_a_pair_of_negative_curvature_leaves_bfgs_as_it_was():
+    p, g, rule = jnp.array([1.0, 2.0]), jnp.array([1.0, -1.0]), BFGS(line_search="fixed")
+    state = rule.update(g, rule.init(p), p)[1]
+    after = rule.update(-g, state, p + g)[1].memory
+    np.testing.assert_array_equal(after.H, state.memory.H)
+    assert int(after.count) == 0
+    learnt = rule.update(2 * g, state, p + g)[1].memory
+    np.testing.assert_allclose(learnt.H @ g, g)  # the secant equation, H y = s
+    assert int(learnt.count) == 1
+
+
+def test_before_its_first_pair_bfgs_goes_along_the_gradient_and_no_farther_than_1():
+    rule, p = BFGS(line_search="fixed"), jnp.zeros(2)
+    for g, wanted in (([0.3, 0.4], [-0.3, -0.4]), ([3.0, 4.0], [-0.6, -0.8]), ([0.0, 0.0], [0.0, 0.0])):
+        u = rule.update(jnp.array(g), rule.init(p), p)[0]
+        np.testing.assert_allclose(u, wanted, rtol=1e-14)
