@@ -49,6 +49,7 @@ from ._lamb import LAMB as LAMB
 from ._laprop import LaProp as LaProp
 from ._lars import LARS as LARS
 from ._lbfgs import LBFGS as LBFGS
+from ._levenberg_marquardt import LeastSquares as LeastSquares, levenberg_marquardt as levenberg_marquardt
 from ._lion import Lion as Lion
 from ._lookahead import Lookahead as Lookahead
 from ._madgrad import MADGRAD as MADGRAD

@@ -76,11 +76,15 @@ def minimize_model(
         d = plus(tree_scale(-1.0, r), ratio(tree_dot(r, r), rr), d)
         return _State(z, r, d, edge, edge | (tree_norm(r) <= enough))
 
+    # What is left beyond is mostly rounding, which a singular B would magnify.
+    norm = tree_norm(g)
+    enough = jnp.maximum(enough, jnp.finfo(norm.dtype).eps ** 0.75 * norm)
+
     # Of a fixed length, because reverse-mode derivatives go through a scan and not through a while_loop.
     def body(state: _State, _: Any) -> tuple[_State, None]:
         return lax.cond(state.done, lambda state: state, advance, state), None
 
-    start = _State(zeros_like(g), g, tree_scale(-1.0, g), jnp.array(False), tree_norm(g) <= enough)
+    start = _State(zeros_like(g), g, tree_scale(-1.0, g), jnp.array(False), norm <= enough)
     end = lax.scan(body, start, length=steps)[0]
     return ModelMinimum(end.z, end.r, end.edge)
 

@@ -307,3 +307,9 @@ def test_before_its_first_pair_bfgs_goes_along_the_gradient_and_no_farther_than_
     for g, wanted in (([0.3, 0.4], [-0.3, -0.4]), ([3.0, 4.0], [-0.6, -0.8]), ([0.0, 0.0], [0.0, 0.0])):
         u = rule.update(jnp.array(g), rule.init(p), p)[0]
         np.testing.assert_allclose(u, wanted, rtol=1e-14)
+
+
+def test_where_the_hessian_is_singular_newtons_step_is_the_shortest_of_the_solutions():
+    A, target = jnp.array([[1.0, 2.0, 0.5], [0.1, -0.1, 0.3]]), jnp.array([1.0, 2.0])
+    p = path(Newton(tolerance=0.0), lambda p: jnp.sum((A @ p - target) ** 2), jnp.zeros(3), 1)
+    np.testing.assert_allclose(p[1], np.linalg.pinv(A) @ target, rtol=1e-6)
