@@ -31,6 +31,7 @@ from ._apollo import APOLLO as APOLLO
 from ._asam import ASAM as ASAM
 from ._asgd import ASGD as ASGD
 from ._barzilai_borwein import BarzilaiBorwein as BarzilaiBorwein
+from ._bfgs import BFGS as BFGS
 from ._cautious import Cautious as Cautious
 from ._centralize import Centralize as Centralize
 from ._cocob import COCOB as COCOB
@@ -48,6 +49,7 @@ from ._lamb import LAMB as LAMB
 from ._laprop import LaProp as LaProp
 from ._lars import LARS as LARS
 from ._lbfgs import LBFGS as LBFGS
+from ._levenberg_marquardt import LeastSquares as LeastSquares, levenberg_marquardt as levenberg_marquardt
 from ._lion import Lion as Lion
 from ._lookahead import Lookahead as Lookahead
 from ._madgrad import MADGRAD as MADGRAD
@@ -58,7 +60,9 @@ from ._momo_adam import MoMoAdam as MoMoAdam
 from ._muon import Muon as Muon
 from ._nadam import NAdam as NAdam
 from ._nadamw import NAdamW as NAdamW
+from ._newton import Newton as Newton
 from ._noisy_sgd import NoisySGD as NoisySGD
+from ._nonlinear_cg import NonlinearCG as NonlinearCG
 from ._normalize import Normalize as Normalize
 from ._novograd import NovoGrad as NovoGrad
 from ._optimistic_adam import OptimisticAdam as OptimisticAdam
@@ -88,6 +92,7 @@ from ._sm3 import SM3 as SM3
 from ._soap import SOAP as SOAP
 from ._sophia import Sophia as Sophia
 from ._stable_adamw import StableAdamW as StableAdamW
+from ._trust_region_newton import TrustRegionNewton as TrustRegionNewton
 from ._yogi import Yogi as Yogi
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..core import Fraction, Rate, Tree, TreeRule, rule, tree_dot, tree_map, tree_norm, tree_scale, tree_sub
-from ._line_search import Point, backtracking, strong_wolfe
+from ._line_search import search
 from ._whole_tree import copies, ratio, scalar_like, zeros_like
 
 
@@ -87,7 +87,7 @@ class LBFGS(TreeRule):
             return tree_scale(self.learning_rate, d), memory
         descends = tree_dot(grads, d) < 0
         d = tree_map(lambda d, g: jnp.where(descends, d, -g), d, grads)
-        return tree_scale(self._search(d, params, grads, **loss), d), memory
+        return tree_scale(search(self, self.learning_rate, d, params, grads, **loss), d), memory
 
     def _remember(self, memory, params, grads, t):
         """The memory with the newest pair."""
@@ -106,20 +106,6 @@ class LBFGS(TreeRule):
             gamma=jnp.where(keep, ratio(sy, yy, 1.0), memory.gamma),
             count=memory.count + keep,
         )
-
-    def _search(self, d, params, grads, value, value_fn, grad_fn):
-        """How far to go along d."""
-        start = Point(scalar_like(params, 0.0), scalar_like(params, value), tree_dot(grads, d))
-        at = lambda step: tree_map(lambda p, d: (p + step * d).astype(p.dtype), params, d)  # noqa: E731
-        if self.line_search == "backtracking":
-            value_at = lambda step: value_fn(at(step))  # noqa: E731
-            return backtracking(value_at, start, self.learning_rate, self.shrink, self.armijo, self.trials)
-
-        def point_at(step):
-            q = at(step)
-            return value_fn(q), tree_dot(grad_fn(q), d)
-
-        return strong_wolfe(point_at, start, self.learning_rate, self.armijo, self.wolfe, self.trials)
 
 
 def _times_inverse_hessian(grads: Tree, memory: LBFGS.Memory, gamma: Any) -> Tree:

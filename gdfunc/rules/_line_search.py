@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..core import safe_sqrt
-from ._whole_tree import ratio
+from ..core import Tree, safe_sqrt, tree_dot, tree_map
+from ._whole_tree import ratio, scalar_like
 
 
 class Point(NamedTuple):
@@ -16,6 +16,36 @@ class Point(NamedTuple):
     step: Array  # alpha
     value: Array  # phi(alpha); infinite where it is not finite
     slope: Array  # phi'(alpha)
+
+
+def search(
+    rule: Any, first: Any, d: Tree, params: Tree, grads: Tree, value: Array, value_fn: Callable, grad_fn: Callable
+) -> Array:
+    """How far to go along d: by the search, the constants and the trials that the rule names.
+
+    Args:
+        rule: what has `line_search` ("wolfe" or "backtracking"), `armijo`, `wolfe`, `shrink` and `trials`.
+        first: the first step tried, in lengths of d.
+        d: a direction along which the loss falls.
+        params: p.
+        grads: the gradients there.
+        value: the loss there.
+        value_fn: params -> loss.
+        grad_fn: params -> gradients.
+
+    Returns:
+        The step, in lengths of d; 0 where no trial falls enough.
+    """
+    start = Point(scalar_like(params, 0.0), scalar_like(params, value), tree_dot(grads, d))
+    at = lambda step: tree_map(lambda p, d: (p + step * d).astype(p.dtype), params, d)  # noqa: E731
+    if rule.line_search == "backtracking":
+        return backtracking(lambda step: value_fn(at(step)), start, first, rule.shrink, rule.armijo, rule.trials)
+
+    def point_at(step: Array) -> tuple[Array, Array]:
+        q = at(step)
+        return value_fn(q), tree_dot(grad_fn(q), d)
+
+    return strong_wolfe(point_at, start, first, rule.armijo, rule.wolfe, rule.trials)
 
 
 def backtracking(

@@ -84,6 +84,8 @@ _SHORT = (
     "test_around_rules.py",
     "test_a_short_gradient_is_normalized_to_length_1_and_sam_climbs_as_far_along_it",
 )
+_ORDER = ("test_second_order.py", "test_newton_converges_with_the_order_that_its_forcing_promises")
+_RADIUS = ("test_second_order.py", "test_the_radius_follows_how_much_of_the_predicted_fall_came")
 
 # A number that no update shows, or a shape or step that the stream has not: the test in tests/rules that notices it.
 ELSEWHERE = {
@@ -110,6 +112,10 @@ ELSEWHERE = {
         "test_whole_tree.py",
         "test_in_one_dimension_the_secant_is_newtons_step",
     ),
+    ("bfgs", "first = jnp.minimum(1.0, ratio(1.0, tree_norm(grads))) [1.0 -> 2.0]"): (
+        "test_second_order.py",
+        "test_before_its_first_pair_bfgs_goes_along_the_gradient_and_no_farther_than_1",
+    ),
     ("ema_params", "decay"): _EMA,
     ("ema_params", "debias=True"): _EMA,
     ("ema_params", "debias=False"): _EMA,
@@ -125,6 +131,11 @@ ELSEWHERE = {
     ("lbfgs", "first = jnp.minimum(1.0, ratio(1.0, tree_norm(grads), 1.0)) [1.0 -> 2.0]"): _STEEPEST,
     ("lbfgs", "descends = tree_dot(grads, d) < 0 [0 -> 1]"): _STEEPEST,
     ("lbfgs", "d = tree_map(lambda d, g: jnp.where(descends, d, -g), d, grads) [-g -> g]"): _STEEPEST,
+    ("newton", "power"): _ORDER,
+    ("nonlinear_cg", "good = (memory.fall < 0) & (tree_dot(grads, d) < 0) [0 -> 1]'"): (
+        "test_second_order.py",
+        "test_where_the_direction_would_ascend_it_is_steepest_descent",
+    ),
     ("normalize", "length = jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     ("sam", "length = self.rho / jnp.where(norm > 0, norm, 1) [0 -> 1]"): _SHORT,
     (
@@ -141,4 +152,11 @@ ELSEWHERE = {
         "skip_large",
         "return (updates, self.Memory(memory.skipped + 1 - fits.astype(jnp.int32)), inner_state) [1 -> 2]",
     ): _SKIPPED,
+    ("trust_region_newton", "accept"): _RADIUS,
+    ("trust_region_newton", "power"): _ORDER,
+    ("trust_region_newton", "predicted = -tree_dot(tree_add(grads, r), z) / 2 [2 -> 3]"): _RADIUS,
+    (
+        "trust_region_newton",
+        "return (tree_scale(jnp.where(rho > self.accept, 1.0, 0.0), z), self.Memory(radius)) [0.0 -> 1.0]",
+    ): _RADIUS,
 }

@@ -58,6 +58,8 @@ DEFAULTS = {
     # github.com/SamsungLabs/ASAM.
     rules.ASAM: {"rho": 0.5, "eta": 0.01},
     rules.BarzilaiBorwein: {},
+    # Nocedal & Wright's c_1 and c_2 for Newton's method and its kin.
+    rules.BFGS: {"learning_rate": 1.0, "armijo": 1e-4, "wolfe": 0.9},
     rules.Cautious: {"rescale": True},
     rules.Centralize: {},
     # alpha is the paper's; 1e-8, where the largest gradient starts, is github.com/bremen79/cocob's.
@@ -145,8 +147,12 @@ DEFAULTS = {
     },
     rules.NAdam: {"b2": 0.999, "eps": 1e-8, "momentum": "scheduled", "average": "scheduled", "b2_factor": True},
     rules.NAdamW: {"b2": 0.999, "eps": 1e-8, "weight_decay": 0.001 / 8, "schedule": 1.0, "decay": "schedule"},
+    # Dembo & Steihaug's forcing sequence in Nocedal & Wright, algorithm 7.1, for quadratic convergence.
+    rules.Newton: {"learning_rate": 1.0, "damping": 0.0, "tolerance": 0.5, "power": 1.0},
     # The smallest of the three variances that the paper tries.
     rules.NoisySGD: {"eta": 0.01, "gamma": 0.55},
+    # Nocedal & Wright's c_1 and c_2 for conjugate gradients; eta is Hager & Zhang's.
+    rules.NonlinearCG: {"eta": 0.01, "armijo": 1e-4, "wolfe": 0.1},
     rules.Normalize: {"eps": 0.0},
     # github.com/NVIDIA/OpenSeq2Seq, NovoGrad2; Optax has 0.9, 0.25 and 1e-6.
     rules.NovoGrad: {"b1": 0.95, "b2": 0.98, "eps": 1e-8, "weight_decay": None},
@@ -216,6 +222,8 @@ DEFAULTS = {
     },
     # The first author's StableAdamWUnfused (gist mitchellnw/d42e22a0).
     rules.StableAdamW: {"b1": 0.9, "b2": 0.99, "eps": 1e-6, "weight_decay": 0.2},
+    # The largest in Nocedal & Wright, algorithm 4.1, is below 1/4; SciPy's trust-ncg has 0.15 and starts at 1 too.
+    rules.TrustRegionNewton: {"radius": 1.0, "tolerance": 0.5, "power": 1.0},
     # The first author's code in TensorFlow Addons, where v starts at 1e-6.
     rules.Yogi: {"b1": 0.9, "b2": 0.999, "eps": 1e-3, "initial": "zero", "debias": "none"},
 }

@@ -3,6 +3,7 @@ import numpy as np
 
 from ...core import Paper, Record, Twin
 from .._lbfgs import LBFGS
+from ._searches import backtracking, on_line, wolfe_step
 from ._whole_tree import flat_rows, unflat_rows
 
 
@@ -54,53 +55,10 @@ def paper(
             continue
         if not g @ d < 0:
             d = -g
-        phi = lambda a, d=d, g=g, c=data.values[t], h=hs[t]: c + a * (g @ d) + a**2 * (d @ (h * d)) / 2  # noqa: E731
-        slope = lambda a, d=d, g=g, h=hs[t]: g @ d + a * (d @ (h * d))  # noqa: E731
-        search = _backtracking if line_search == "backtracking" else _wolfe
+        phi, slope = on_line(data.values[t], g, hs[t], d)
+        search = backtracking if line_search == "backtracking" else wolfe_step
         updates.append(search(phi, slope, learning_rate, armijo, wolfe, shrink, trials) * d)
     return unflat_rows(updates, gradients)
-
-
-def _backtracking(phi, slope, first, c1, c2, shrink, trials):
-    for k in range(trials):
-        a = first * shrink**k
-        if phi(a) <= phi(0) + c1 * a * slope(0):
-            return a
-    return 0.0
-
-
-def _wolfe(phi, slope, first, c1, c2, shrink, trials):
-    """Nocedal & Wright 2006, algorithm 3.5."""
-    before, a = 0.0, first
-    for i in range(trials):
-        left = trials - i - 1
-        if phi(a) > phi(0) + c1 * a * slope(0) or (phi(a) >= phi(before) and i > 0):
-            return _zoom(phi, slope, before, a, c1, c2, left)
-        if abs(slope(a)) <= -c2 * slope(0):
-            return a
-        if slope(a) >= 0:
-            return _zoom(phi, slope, a, before, c1, c2, left)
-        before, a = a, 2 * a
-    return before
-
-
-def _zoom(phi, slope, low, high, c1, c2, trials):
-    """Nocedal & Wright 2006, algorithm 3.6, on a parabola: its minimum is where the slope, a line, is 0."""
-    for _ in range(trials):
-        a = low - slope(low) * (high - low) / (slope(high) - slope(low))
-        share = np.clip((a - low) / (high - low), 0.1, 0.9) if np.isfinite(a) else 0.5
-        if (slope(high) - slope(low)) * (high - low) < 0:  # a maximum; the cubic has its minimum at infinity
-            share = 0.5
-        a = low + share * (high - low)
-        if phi(a) > phi(0) + c1 * a * slope(0) or phi(a) >= phi(low):
-            high = a
-            continue
-        if abs(slope(a)) <= -c2 * slope(0):
-            return a
-        if slope(a) * (high - low) >= 0:
-            high = low
-        low = a
-    return low
 
 
 RECORD = Record(
