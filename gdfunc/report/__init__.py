@@ -28,3 +28,4 @@ from ._tables import (
     table as table,
     text as text,
 )
+from ._trajectories import trajectories as trajectories

@@ -74,24 +74,24 @@ def landscape_lines(lines: Mapping[str, LandscapeLine], title: str = "") -> Any:
     return made
 
 
-def contours(axes: Any, plane: LandscapePlane, levels: int = 14) -> Any:
+def contours(axes: Any, plane: LandscapePlane, levels: int = 14, colours: str = "viridis", alpha: float = 0.85) -> Any:
     """Draws the loss as filled contours with lines between, and returns the filled ones."""
     loss = np.ma.masked_invalid(np.asarray(plane.loss, np.float64))
     if not loss.count():
         raise ValueError("landscape needs a loss that is finite somewhere on the plane, and was given none")
-    colours, grid = need("matplotlib.colors"), (np.asarray(plane.x), np.asarray(plane.y))
+    norms, grid = need("matplotlib.colors"), (np.asarray(plane.x), np.asarray(plane.y))
     low, high = float(loss.min()), float(loss.max())
     if many_decades(loss):
         # Six decades below the highest: a minimum of exactly 0, or nearly, would take all levels for itself.
         low = max(float(loss[loss > 0].min()), 1e-6 * high)
-        at, norm = np.geomspace(low, high, levels), colours.LogNorm(low, high)
+        at, norm = np.geomspace(low, high, levels), norms.LogNorm(low, high)
         loss = np.maximum(loss, low)
     else:
         high = high if high > low else low + max(abs(low), 1) * 1e-6
-        at, norm = np.linspace(low, high, levels), colours.Normalize(low, high)
-    axes.contour(*grid, loss, at, colors="white", linewidths=0.4, alpha=0.7)
+        at, norm = np.linspace(low, high, levels), norms.Normalize(low, high)
+    axes.contour(*grid, loss, at, colors="white", linewidths=0.4, linestyles="solid", alpha=0.7)
     axes.grid(False)
-    return axes.contourf(*grid, loss, at, cmap="viridis", norm=norm, alpha=0.85, zorder=0)
+    return axes.contourf(*grid, loss, at, cmap=colours, norm=norm, alpha=alpha, zorder=0)
 
 
 def many_decades(loss: Any) -> bool:
