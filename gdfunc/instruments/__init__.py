@@ -7,6 +7,12 @@ from ._batch_tests import (
     orthogonality_test as orthogonality_test,
 )
 from ._curvature import TopEigenvalue as TopEigenvalue, top_eigenvalue as top_eigenvalue
+from ._directions import (
+    PrincipalDirections as PrincipalDirections,
+    filter_normalise as filter_normalise,
+    principal_directions as principal_directions,
+    random_directions as random_directions,
+)
 from ._example_gradients import (
     example_gradient_norms as example_gradient_norms,
     example_projections as example_projections,
@@ -21,6 +27,12 @@ from ._instruments import (
     norm_called as norm_called,
 )
 from ._lanczos import Lanczos as Lanczos, lanczos as lanczos
+from ._landscape import (
+    LandscapeLine as LandscapeLine,
+    LandscapePlane as LandscapePlane,
+    landscape_line as landscape_line,
+    landscape_plane as landscape_plane,
+)
 from ._layers import Layer as Layer, Look as Look, check_found as check_found, layers as layers, look_at as look_at
 from ._noise import NoiseScale as NoiseScale, noise_scale as noise_scale
 from ._nonfinite import NonFinite as NonFinite, find_nonfinite as find_nonfinite

@@ -17,6 +17,7 @@ from ._figures import (
     style as style,
     training_curves as training_curves,
 )
+from ._landscape import landscape as landscape, landscape_lines as landscape_lines
 from ._numbers import number as number
 from ._run_report import run_report as run_report
 from ._tables import (
@@ -27,3 +28,4 @@ from ._tables import (
     table as table,
     text as text,
 )
+from ._trajectories import trajectories as trajectories

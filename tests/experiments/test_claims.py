@@ -12,6 +12,7 @@ from gdfunc.report import run_experiment
 QUICK = {
     "adam_counterexample": (10, ("theorem 1, C = 3: AMSGrad", "section 5, 1010 x: AMSGrad")),
     "clipping_pays": (10, ("from 10.3: steps with", "from 30.3: steps with", "from 100.3: steps with")),
+    "landscapes": (3, ("a layer times 8",)),
     "neurons_saturate": (12, ("cross-entropy, from",) * 3 + ("cross-entropy: more epochs",)),
     "newton_order": (12, ("Newton:",) * 2 + ("curvatures 1 to 1000,",) * 2 + ("three curvatures,",) * 3),
     "worst_cases": (11, ("Huber's",) * 5),
