@@ -63,10 +63,8 @@ def filter_normalise(
 def _layer_axes(who: str, path: str, shape: tuple[int, ...], stacked: Mapping[str, int] | None) -> int:
     if stacked is not None:
         return next((axes for pattern, axes in stacked.items() if fnmatchcase(path, pattern)), 0)
-    if len(shape) in (
-        3,
-        5,
-    ):  # layers of (in, out) or of (height, width, in, out), or a convolution in 1 or 3 dimensions
+    # Layers of (in, out) or of (height, width, in, out), or a convolution in 1 or 3 dimensions.
+    if len(shape) in (3, 5):
         raise ValueError(
             f"{who} needs to know whether the leading axis of {shape} at {path!r} counts layers: give "
             f'stacked={{"{path}": 1}}, or stacked={{}} if it does not'
